@@ -13,9 +13,9 @@ from __future__ import annotations
 import argparse
 import uuid
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tifffile
@@ -25,6 +25,9 @@ from skimage.measure import label
 from skimage.morphology import skeletonize
 
 from napari_infoleak.learn import synthesis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Bool = NDArray[np.bool_]
 INTERIOR, MEMBRANE = 1, 2
