@@ -1,0 +1,110 @@
+"""How large a tile may be, and what to do when it was too large."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from napari_infoleak.infer.free_memory import free_bytes
+from napari_infoleak.infer.tiles import up_to
+
+if TYPE_CHECKING:
+    from napari_infoleak.infer.prepare import Prepared
+
+LARGEST = 2048  # side of the default tile; a plane up to this size is answered whole
+_SAFE = 1024  # a tile of this side is tried without asking how much memory there is
+_SHARE = 0.6  # of the free memory that a tile may take
+_SPARE = 1.5  # activations outside the weighted layers: concatenations, a read-out
+_SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
+
+
+def default_tile(
+    segmenter: Prepared, memory: Any, size: tuple[int, int], device: torch.device
+) -> int:
+    """Choose the tile for planes of a size.
+
+    Only powers of two below 2048 are chosen, and less than 2048 only when memory is really short:
+    the same computer tiles the same plane alike, today and tomorrow.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Prepared.
+    memory : Memory
+        What the segmenter made of the support set.
+    size : (int, int)
+        Height and width of the planes in pixels.
+    device : torch.device
+        Where the segmenter is.
+
+    Returns
+    -------
+    int
+        Longest side of a tile in pixels.
+    """
+    tile = LARGEST
+    area = min(size[0], tile) * min(size[1], tile)
+    free = free_bytes(device)
+    if area <= _SAFE**2 or free is None:
+        return tile
+    need = bytes_a_pixel(segmenter, memory, device) * _SPARE
+    while tile > 256 and need * min(size[0], tile) * min(size[1], tile) > free * _SHARE:
+        tile //= 2
+    return tile
+
+
+def bytes_a_pixel(segmenter: Prepared, memory: Any, device: torch.device) -> float:
+    """Estimate the memory that the activations take, by answering a small empty tile.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Prepared.
+    memory : Memory
+        What the segmenter made of the support set.
+    device : torch.device
+        Where the segmenter is.
+
+    Returns
+    -------
+    float
+        Bytes that all weighted layers together put out for one pixel of a tile.
+    """
+    side = up_to(64, segmenter.spec.multiple_of)
+    total = 0
+
+    def count(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
+        nonlocal total
+        if isinstance(output, Tensor):
+            total += output.numel() * output.element_size()
+
+    layers = {layer for module in segmenter.modules() for layer in module.modules()}
+    weighted = [layer for layer in layers if next(layer.parameters(False), None) is not None]
+    hooks = [layer.register_forward_hook(count) for layer in weighted]
+    try:
+        with torch.inference_mode():
+            empty = torch.zeros(1, segmenter.spec.channels, side, side, device=device)
+            segmenter.scores(empty, memory)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return total / side**2
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell a lack of memory, on any device, from any other error."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)
+
+
+def release(device: torch.device) -> None:
+    """Give back what torch keeps of a failed attempt."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
