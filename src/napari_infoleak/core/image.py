@@ -20,11 +20,10 @@ from napari_infoleak.core.axes import (
     without_channel,
 )
 from napari_infoleak.core.errors import BadInput, InfoleakError, OutOfMemory
+from napari_infoleak.core.units import UNKNOWN_UNIT, unit_name
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-
-UNKNOWN_UNIT = "pixel"
 
 _SPATIAL = "TZYX"  # the axes that carry a step, an offset and a unit
 _NUMERIC_KINDS = "biuf"
@@ -47,7 +46,8 @@ class Image:
     translate : mapping of str to float
         Physical position of the first pixel; a missing letter counts as 0.
     units : mapping of str to str
-        Unit along T, Z, Y, X; ``"pixel"`` where unknown.
+        Unit along T, Z, Y, X by its full name, such as ``"micrometer"`` or ``"second"``;
+        ``"pixel"`` where unknown. Other spellings are turned into these.
     source : str or None
         The file it came from.
     rgb : bool
@@ -73,7 +73,8 @@ class Image:
                 f"image data of shape {tuple(self.data.shape)} are not canonical; expected 5 "
                 f"dimensions {CANONICAL}: use Image.from_array"
             )
-        units = dict.fromkeys(_SPATIAL, UNKNOWN_UNIT) | dict(self.units)
+        known = {letter: unit_name(unit) for letter, unit in self.units.items()}
+        units = dict.fromkeys(_SPATIAL, UNKNOWN_UNIT) | known
         object.__setattr__(self, "scale", dict(self.scale))
         object.__setattr__(self, "translate", dict(self.translate))
         object.__setattr__(self, "units", units)
@@ -133,9 +134,9 @@ class Image:
             data=to_canonical(pixels, letters),
             axes=letters,
             name=name,
-            scale=_per_letter(scale, letters, "scale"),
-            translate=_per_letter(translate, letters, "translate"),
-            units={key.upper(): value for key, value in (units or {}).items() if value},
+            scale=calibration(scale, letters, "scale"),
+            translate=calibration(translate, letters, "translate"),
+            units={str(key).upper(): value for key, value in (units or {}).items()},
             source=source,
             rgb=rgb,
             channel_names=tuple(channel_names),
@@ -296,6 +297,52 @@ def lazy_or_numpy(array: Any) -> Any:
         ) from error
 
 
+def calibration(
+    values: Mapping[str, float] | Sequence[float] | None, letters: str, what: str
+) -> dict[str, float]:
+    """Return scale or translation by letter, checked.
+
+    Parameters
+    ----------
+    values : mapping of letters, or a number for each axis, or None
+        In a sequence the entry of C may be left out.
+    letters : str
+        Axes of the array.
+    what : {"scale", "translate"}
+        Scales must be positive.
+
+    Returns
+    -------
+    dict
+        By letter out of T, Z, Y, X; only what was given.
+
+    Raises
+    ------
+    BadInput
+        If there are too many or too few numbers, or impossible ones.
+    """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        named = without_channel(letters) if len(values) == len(letters) - 1 else letters
+        if len(values) != len(named):
+            raise BadInput(
+                f"{what} has {len(values)} numbers for axes {letters}; give one for each axis"
+            )
+        values = dict(zip(named, values, strict=True))
+    checked: dict[str, float] = {}
+    for key, value in values.items():
+        letter, number = str(key).upper(), float(value)
+        if letter not in CANONICAL:
+            raise BadInput(f"{what} names {key!r}, which is no axis letter out of {_SPATIAL}")
+        if not math.isfinite(number) or (what == "scale" and number <= 0):
+            expected = "a positive number" if what == "scale" else "a finite number"
+            raise BadInput(f"{what} of {letter} is {value}; expected {expected}")
+        if letter in _SPATIAL:
+            checked[letter] = number
+    return checked
+
+
 def _full_resolution(array: Any) -> Any:
     """Return level 0 of multiscale levels, and any other array as it is."""
     is_array = hasattr(array, "dtype") and hasattr(array, "ndim")
@@ -321,29 +368,3 @@ def _refuse_unusable(pixels: Any, shape: tuple[int, ...]) -> None:
         )
     if any(math.isnan(size) or size == 0 for size in shape):
         raise BadInput(f"an array of shape {shape} holds no pixel; expected at least one")
-
-
-def _per_letter(
-    values: Mapping[str, float] | Sequence[float] | None, letters: str, what: str
-) -> dict[str, float]:
-    """Return scale or translation by letter, checked."""
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping):
-        named = without_channel(letters) if len(values) == len(letters) - 1 else letters
-        if len(values) != len(named):
-            raise BadInput(
-                f"{what} has {len(values)} numbers for axes {letters}; give one for each axis"
-            )
-        values = dict(zip(named, values, strict=True))
-    checked: dict[str, float] = {}
-    for key, value in values.items():
-        letter, number = str(key).upper(), float(value)
-        if letter not in CANONICAL:
-            raise BadInput(f"{what} names {key!r}, which is no axis letter out of {_SPATIAL}")
-        if not math.isfinite(number) or (what == "scale" and number <= 0):
-            expected = "a positive number" if what == "scale" else "a finite number"
-            raise BadInput(f"{what} of {letter} is {value}; expected {expected}")
-        if letter in _SPATIAL:
-            checked[letter] = number
-    return checked
