@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import logging
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +17,10 @@ from napari_infoleak.io import record
 from napari_infoleak.io.stored import Stored, finite, positive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    import numpy.typing as npt
     from tifffile import TiffFile, TiffPageSeries
 
 _EAGER_BYTES = 128 << 20  # smaller files are read at once and closed
@@ -45,13 +50,13 @@ def read_tiff(path: Path) -> Stored:
     import tifffile
 
     try:
-        with tifffile.TiffFile(path) as file:
+        with _complaints() as complaints, tifffile.TiffFile(path) as file:
             if not file.series:
                 raise BadInput(f"{path} holds no image")
-            series = file.series[0]
-            _refuse_truncated(path, file, series)
-            stored = _calibrated(file, series)
-            stored.array = _pixels(path, series)
+            planes = _Planes.of(file)
+            _refuse_truncated(path, file, planes, complaints)
+            stored = _calibrated(file, planes)
+            stored.array = _pixels(path, planes)
             return stored
     except (BadInput, MemoryError):
         raise
@@ -62,8 +67,56 @@ def read_tiff(path: Path) -> Stored:
         ) from error
 
 
+@dataclass(frozen=True)
+class _Planes:
+    """The pages of the first image, and how they are arranged."""
+
+    series: TiffPageSeries
+    shape: tuple[int, ...]
+    axes: str
+    loose: bool  # pages that were written one by one, each as an image of its own
+
+    @classmethod
+    def of(cls, file: TiffFile) -> _Planes:
+        first = file.series[0]
+        loose = (
+            len(file.series) > 1
+            and not (file.is_ome or file.is_imagej)
+            and all(
+                len(one.pages) == 1
+                and (one.shape, one.dtype) == (first.keyframe.shape, first.dtype)
+                for one in file.series
+            )
+        )
+        if not loose:
+            return cls(first, tuple(first.shape), first.axes, loose=False)
+        return cls(first, (len(file.series), *first.shape), "Q" + first.axes, loose=True)
+
+    @property
+    def page_shape(self) -> tuple[int, ...]:
+        return tuple(self.series.keyframe.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.series.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+    @property
+    def count(self) -> int:
+        leading = self.shape[: len(self.shape) - len(self.page_shape)]
+        return int(np.prod(leading, dtype=np.int64))
+
+    @property
+    def offset(self) -> int | None:
+        """Where the pixels begin, if they lie in one uncompressed piece."""
+        return None if self.loose else self.series.dataoffset
+
+
 class LazyPages:
-    """Pages of a TIFF series that are decoded when they are asked for.
+    """Pages of a TIFF image that are decoded when they are asked for.
 
     It opens its file by itself, so that it can be sent to another process.
 
@@ -71,33 +124,28 @@ class LazyPages:
     ----------
     path : Path
         The file.
-    shape : tuple of int
-        Shape of the series; all but the page's own axes count pages.
-    page_ndim : int
-        Number of axes within one page.
-    dtype : numpy dtype
-        Type of the pixels.
+    planes : object
+        Arrangement of the pages.
     """
 
-    def __init__(
-        self, path: Path, shape: tuple[int, ...], page_ndim: int, dtype: np.dtype[Any]
-    ) -> None:
+    def __init__(self, path: Path, planes: _Planes) -> None:
         self.path = path
-        self.shape = shape
-        self.dtype = dtype
-        self.ndim = len(shape)
-        self._page_ndim = page_ndim
+        self.shape = planes.shape
+        self.dtype = planes.dtype
+        self.ndim = len(planes.shape)
+        self._page_shape = planes.page_shape
+        self._loose = planes.loose
         self._file: TiffFile | None = None
         self._lock = threading.Lock()
 
-    def __getitem__(self, place: tuple[slice, ...]) -> np.ndarray[Any, Any]:
-        leading = self.shape[: self.ndim - self._page_ndim]
+    def __getitem__(self, place: tuple[slice, ...]) -> npt.NDArray[Any]:
+        leading = self.shape[: self.ndim - len(self._page_shape)]
         wanted = [range(*part.indices(size)) for part, size in zip(place, leading, strict=False)]
-        block = np.empty([*map(len, wanted), *self.shape[len(leading) :]], self.dtype)
+        block = np.empty((*map(len, wanted), *self._page_shape), self.dtype)
         for target in np.ndindex(*map(len, wanted)):
             position = tuple(along[i] for along, i in zip(wanted, target, strict=True))
             number = int(np.ravel_multi_index(position, leading)) if leading else 0
-            block[target] = self._page(number).reshape(block.shape[len(leading) :])
+            block[target] = self._page(number).reshape(self._page_shape)
         return block[(slice(None),) * len(leading) + tuple(place[len(leading) :])]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -107,81 +155,104 @@ class LazyPages:
         self.__dict__.update(state)
         self._lock = threading.Lock()
 
-    def _page(self, number: int) -> np.ndarray[Any, Any]:
-        import tifffile
-
-        with self._lock:
-            if self._file is None:
-                self._file = tifffile.TiffFile(self.path)
-            page = self._file.series[0].pages[number]
+    def _page(self, number: int) -> npt.NDArray[Any]:
+        with self._lock, _complaints():
+            file = self._opened()
+            page = (file.pages if self._loose else file.series[0].pages)[number]
             if page is None:  # OME-TIFF may leave planes out
-                return np.zeros(self.shape[self.ndim - self._page_ndim :], self.dtype)
+                return np.zeros(self._page_shape, self.dtype)
             return np.asarray(page.asarray())
 
+    def _opened(self) -> TiffFile:
+        import tifffile
 
-def _pixels(path: Path, series: TiffPageSeries) -> Any:
-    if series.nbytes <= _EAGER_BYTES:
-        return np.asarray(series.asarray())
-    if series.dataoffset is not None:
+        if self._file is None:
+            self._file = tifffile.TiffFile(self.path)
+        return self._file
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """Collect what tifffile would log in this thread: errors are one line of ours, or none."""
+    collected: list[str] = []
+    thread = threading.get_ident()
+
+    def take(entry: logging.LogRecord) -> bool:
+        if entry.thread != thread:
+            return True
+        collected.append(entry.getMessage())
+        return False
+
+    logger = logging.getLogger("tifffile")
+    logger.addFilter(take)
+    try:
+        yield collected
+    finally:
+        logger.removeFilter(take)
+
+
+def _pixels(path: Path, planes: _Planes) -> Any:
+    if planes.nbytes <= _EAGER_BYTES:
+        if planes.loose:
+            return np.stack([page.asarray() for page in planes.series.parent.pages])
+        return np.asarray(planes.series.asarray())
+    if planes.offset is not None:
+        byteorder = planes.series.keyframe.parent.byteorder
         return np.memmap(
             path,
-            dtype=np.dtype(series.dtype).newbyteorder(series.keyframe.parent.byteorder),
+            dtype=planes.dtype.newbyteorder(byteorder),
             mode="r",
-            offset=series.dataoffset,
-            shape=series.shape,
+            offset=planes.offset,
+            shape=planes.shape,
         )
-    page_shape = series.keyframe.shape
-    pages = LazyPages(path, series.shape, len(page_shape), series.dtype)
     dask: Any = importlib.import_module("dask.array")
-    chunks = (1,) * (len(series.shape) - len(page_shape)) + tuple(page_shape)
-    return dask.from_array(pages, chunks=chunks, name=False, meta=np.empty((), series.dtype))
+    chunks = (1,) * (len(planes.shape) - len(planes.page_shape)) + planes.page_shape
+    meta = np.empty((), planes.dtype)
+    return dask.from_array(LazyPages(path, planes), chunks=chunks, name=False, meta=meta)
 
 
-def _refuse_truncated(path: Path, file: TiffFile, series: TiffPageSeries) -> None:
+def _refuse_truncated(path: Path, file: TiffFile, planes: _Planes, complaints: list[str]) -> None:
     """Refuse a file whose end is missing: pages that are listed, or bytes that they name."""
     size = file.filehandle.size
-    if series.dataoffset is not None:
-        if series.dataoffset + series.nbytes > size:
-            raise BadInput(_cut_short(path, series.dataoffset + series.nbytes, size))
-        promised = _promised_pages(file)
-        pages = int(np.prod(series.shape[: -len(series.keyframe.shape)], dtype=np.int64))
-        if promised > pages:
-            raise BadInput(
-                f"{path} was cut short: it announces {promised} planes and holds {pages}; copy it "
-                f"again"
-            )
-        return
-    for page in series.pages:
-        if page is None:
-            continue
-        ends = [
-            offset + count
-            for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)
-        ]
-        if max(ends, default=0) > size:
-            raise BadInput(_cut_short(path, max(ends), size))
-    promised = _promised_pages(file)
-    if promised > len(series.pages):
+    pages = file.pages if planes.loose else planes.series.pages
+    needed = _bytes_needed(pages) if planes.offset is None else planes.offset + planes.nbytes
+    if needed > size:
         raise BadInput(
-            f"{path} was cut short: it announces {promised} planes and holds {len(series.pages)}; "
+            f"{path} was cut short: it has {size} bytes where {needed} are needed; copy it again"
+        )
+    announced = _announced(file)
+    if announced > planes.count:
+        raise BadInput(
+            f"{path} was cut short: it announces {announced} planes and holds {planes.count}; "
             f"copy it again"
+        )
+    # The list of pages is a chain through the file; tifffile logs where it breaks and goes on.
+    if any("TiffPages @" in one for one in complaints):
+        raise BadInput(
+            f"{path} is damaged or was cut short: its list of planes breaks off; copy it again"
         )
 
 
-def _promised_pages(file: TiffFile) -> int:
-    """Return how many planes the description announces; 0 if it says nothing."""
+def _bytes_needed(pages: Iterable[Any]) -> int:
+    needed = 0
+    for page in pages:
+        if page is not None:
+            parts = zip(page.dataoffsets, page.databytecounts, strict=False)
+            needed = max(needed, *(offset + count for offset, count in parts), 0)
+    return needed
+
+
+def _announced(file: TiffFile) -> int:
+    """Return how many planes ImageJ's description announces; 0 if there is none."""
     images = (file.imagej_metadata or {}).get("images", 0) if file.is_imagej else 0
     return images if isinstance(images, int) else 0
 
 
-def _cut_short(path: Path, expected: int, size: int) -> str:
-    return f"{path} was cut short: it has {size} bytes where {expected} are needed; copy it again"
-
-
-def _calibrated(file: TiffFile, series: TiffPageSeries) -> Stored:
+def _calibrated(file: TiffFile, planes: _Planes) -> Stored:
     """Collect what the file says of its pixels, without reading them."""
-    rgb = series.keyframe.photometric == _RGB and series.axes.endswith("S")
-    stored = Stored(array=None, hint=series.axes, rgb=rgb)
+    series = planes.series
+    rgb = series.keyframe.photometric == _RGB and planes.axes.endswith("S")
+    stored = Stored(array=None, hint=planes.axes, rgb=rgb)
     if file.is_ome:
         _take_ome(stored, file.ome_metadata)
     elif file.is_imagej:
