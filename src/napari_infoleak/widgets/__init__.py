@@ -1,0 +1,21 @@
+"""Floor 7: the window. One napari dock, top to bottom the way the work goes.
+
+`dock.InfoleakDock`
+    The widget that napari opens: five panels above each other, one message line below.
+`state.DockState`
+    What the window knows: image, classes, annotation, answers. A plain evented dataclass that is
+    handed to every panel; panels change it and listen to it, and never talk to each other.
+`steps`
+    Words for what cannot be done yet, and which button is the sensible next one.
+`layers`, `annotation`, `results`
+    What napari layers mean to the rest of the package, and the way back into layers.
+`worker.Worker`
+    The only place that starts work. It hands a dotted name to the child process of
+    `napari_infoleak.scale.executor` and polls it with a timer, so that the window never waits.
+`jobs`
+    The functions that run in the child. They know neither Qt nor napari.
+`panel_*`
+    One section of the dock each, thin: widgets, and what a click means.
+
+Importing this package imports neither Qt nor napari: the child process needs `jobs` alone.
+"""

@@ -1,0 +1,239 @@
+"""The annotation layer: made, keyed, counted, and packed for the child process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_infoleak.core.axes import labels_to_canonical
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.core.region import Region
+from napari_infoleak.widgets.jobs import Painted
+from napari_infoleak.widgets.layers import (
+    KEY,
+    Source,
+    full_resolution,
+    identity,
+    note,
+    write_note,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    from napari import Viewer
+    from napari.layers import Labels
+
+BRUSH = 3
+LARGEST_IN_MEMORY = 2 << 30  # bytes; beyond, a layer is kept in chunks that exist once painted
+_SMALL = 32 << 20  # bytes that are counted in a moment
+_CLASSES = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Count:
+    """How many pixels are painted.
+
+    Parameters
+    ----------
+    total : mapping of int to int
+        Pixels per class id; classes that are not painted are left out.
+    here : mapping of int to int
+        The same for the slice on screen.
+    slices : int
+        Number of slices that hold paint.
+    """
+
+    total: Mapping[int, int] = field(default_factory=dict)
+    here: Mapping[int, int] = field(default_factory=dict)
+    slices: int = 0
+
+
+class Annotation:
+    """A labels layer that annotates an image, with a running count of what is painted.
+
+    Parameters
+    ----------
+    layer : napari labels layer
+        The layer.
+    source : Source
+        The image it annotates.
+    """
+
+    def __init__(self, layer: Labels, source: Source) -> None:
+        self.layer = layer
+        self.source = source
+        self._planes: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
+        self.recount_all()
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether every plane can be looked at without reading a file."""
+        return isinstance(self._data, np.ndarray) or _blank_chunks(self._data) is not None
+
+    def recount_all(self) -> None:
+        """Count every slice anew; slices of files are counted once they are on screen."""
+        self._planes.clear()
+        if not self.in_memory:
+            return
+        chunks = _blank_chunks(self._data)
+        t_size, z_size = self.source.image.label_shape[:2]
+        for t in range(t_size):
+            for z in range(z_size):
+                if chunks is None or self._touched(chunks, t, z):
+                    self.recount(t, z)
+
+    def recount_near(self, t: int, z: int) -> None:
+        """Count what may have changed: one slice, or all of a small annotation."""
+        if isinstance(self._data, np.ndarray) and self._data.nbytes <= _SMALL:
+            self.recount_all()
+        else:
+            self.recount(t, z)
+
+    def recount(self, t: int, z: int) -> None:
+        """Count one slice anew."""
+        plane = self.plane(t, z)
+        if not plane.any():
+            self._planes.pop((t, z), None)
+            return
+        values = np.clip(plane, 0, _CLASSES - 1).astype(np.uint8, copy=False)
+        self._planes[t, z] = np.bincount(values.ravel(), minlength=_CLASSES)
+
+    def count(self, t: int, z: int) -> Count:
+        """Return what is painted in all, and on one slice."""
+        if not self._planes:
+            return Count()
+        total = np.sum(list(self._planes.values()), axis=0)
+        here = self._planes.get((t, z), np.zeros(_CLASSES, np.int64))
+        return Count(_per_class(total), _per_class(here), len(self._planes))
+
+    def plane(self, t: int, z: int) -> npt.NDArray[Any]:
+        """Return one slice, (Y, X)."""
+        block = np.asarray(self._data[self._slices(t, z)])
+        return np.asarray(labels_to_canonical(self._grid.take_off(block), self.source.axes)[0, 0])
+
+    def pack(self) -> Painted | Any:
+        """Return a copy of the painted slices, or the lazy array itself where it is a file's."""
+        self.recount_all()
+        if not self.in_memory:
+            return self._data
+        places = sorted(self._planes)
+        planes = [self.plane(t, z) for t, z in places]
+        shape = self.source.image.label_shape
+        dtype = np.dtype(self._data.dtype)
+        stacked = np.stack(planes) if planes else np.zeros((0, *shape[2:]), dtype)
+        return Painted(shape, tuple(places), stacked)
+
+    @property
+    def _data(self) -> Any:
+        return full_resolution(self.layer)
+
+    @property
+    def _grid(self) -> Any:
+        """The image's grid, without the long C pixel where the layer came without it."""
+        grid = self.source.grid
+        if self._data.ndim == len(grid.shape):
+            return grid
+        return replace(grid, shape=tuple(self._data.shape), channel_axis=None)
+
+    def _slices(self, t: int, z: int) -> tuple[slice, ...]:
+        region = Region.from_slices(self.source.image.label_shape, t=t, z=z)
+        slices: tuple[slice, ...] = self._grid.slices(region, self.source.letters)
+        return slices
+
+    def _touched(self, chunks: Mapping[str, Any], t: int, z: int) -> bool:
+        """Tell whether any chunk of a slice of a blank array exists."""
+        leading = "/".join(str(part.start) for part in self._slices(t, z)[:-2])
+        return any(key.startswith(f"c/{leading}/") for key in chunks)
+
+
+def new_annotation(viewer: Viewer, source: Source, classes: ClassTable) -> Labels:
+    """Add an empty annotation layer on an image, ready to paint with."""
+    grid = source.grid
+    layer = viewer.add_labels(
+        blank(grid.shape, np.uint8),
+        name=f"{source.name} annotation",
+        opacity=0.8,
+        metadata={
+            KEY: {
+                "kind": "annotation",
+                "image": identity(source.layer),
+                "axes": source.grid_letters,
+            }
+        },
+        **grid.calibration(),
+    )
+    adopt(layer, classes)
+    layer.selected_label = classes.ids[0]
+    layer.brush_size = BRUSH
+    layer.mode = "paint"
+    return layer
+
+
+def adopt(layer: Labels, classes: ClassTable) -> None:
+    """Give a layer the colours of the classes, and the keys 1 to 9 that choose them."""
+    write_note(layer, classes=classes.to_json())
+    layer.colormap = class_colours(classes)
+    for number in range(1, 10):
+        layer.bind_key(str(number), _chooser(number), overwrite=True)
+
+
+def classes_of(layer: Labels) -> ClassTable | None:
+    """Return the class table that a layer remembers."""
+    saved = note(layer).get("classes")
+    return None if saved is None else ClassTable.from_json(saved)
+
+
+def class_colours(classes: ClassTable) -> Any:
+    """Return napari's colour map of a class table; ids without a class are grey."""
+    from napari.utils.colormaps import DirectLabelColormap
+
+    colours: dict[int | None, Any] = {None: "#808080", 0: "transparent"}
+    colours.update({entry.id: entry.colour for entry in classes})
+    return DirectLabelColormap(color_dict=colours)
+
+
+def choose_class(layer: Labels, class_id: int) -> None:
+    """Paint with a class from now on."""
+    layer.selected_label = class_id
+    if layer.mode in ("pan_zoom", "erase", "transform", "pick"):
+        layer.mode = "paint"
+
+
+def blank(shape: tuple[int, ...], dtype: Any) -> Any:
+    """Return an array of zeros that costs memory only where it is written to."""
+    if int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize <= LARGEST_IN_MEMORY:
+        return np.zeros(shape, dtype)
+    import zarr
+
+    from napari_infoleak.widgets.sparse import SparseStore
+
+    plane = tuple(min(size, 1024) for size in shape[-2:])
+    return zarr.create_array(
+        store=SparseStore(),
+        shape=shape,
+        dtype=np.dtype(dtype),
+        chunks=(1,) * (len(shape) - 2) + plane,
+        fill_value=0,
+    )
+
+
+def _chooser(number: int) -> Any:
+    def choose(layer: Labels) -> None:
+        table = classes_of(layer)
+        if table is not None and number in table:
+            choose_class(layer, number)
+
+    return choose
+
+
+def _per_class(counts: npt.NDArray[np.int64]) -> dict[int, int]:
+    return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i > 0}
+
+
+def _blank_chunks(array: Any) -> Mapping[str, Any] | None:
+    """Return the written chunks of an array that `blank` made; None for any other array."""
+    return getattr(getattr(array, "store", None), "written", None)

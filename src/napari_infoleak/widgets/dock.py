@@ -1,0 +1,203 @@
+"""The dock: five panels above each other, one line of words below, a child process behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from napari_infoleak.scale.executor import Executor
+from napari_infoleak.widgets.footer import Footer
+from napari_infoleak.widgets.panel_annotate import AnnotatePanel
+from napari_infoleak.widgets.panel_cells import CellsPanel
+from napari_infoleak.widgets.panel_export import ExportPanel
+from napari_infoleak.widgets.panel_image import ImagePanel
+from napari_infoleak.widgets.panel_segment import SegmentPanel
+from napari_infoleak.widgets.results import Results
+from napari_infoleak.widgets.section import quiet_label
+from napari_infoleak.widgets.segmenting import Segmenting
+from napari_infoleak.widgets.state import DockState
+from napari_infoleak.widgets.steps import next_step
+from napari_infoleak.widgets.style import style_sheet
+from napari_infoleak.widgets.tooltips import TIPS
+from napari_infoleak.widgets.worker import Worker
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_infoleak.widgets.section import Section
+
+_PRELOAD = ("napari_infoleak.api", "napari_infoleak.segmenters.annotation_leakage")
+
+
+_PLACES = {"": "image", "paint": "annotate", "view": "segment", "stack": "segment"}
+
+
+class InfoleakDock(QWidget):
+    """Segment membranes and cells from a few strokes.
+
+    Parameters
+    ----------
+    napari_viewer : napari Viewer
+        The viewer that the dock lives in; napari hands it over.
+    executor : Executor, optional
+        The child process to work in; by default one of our own, started once there is an image.
+    """
+
+    def __init__(self, napari_viewer: Viewer, executor: Executor | None = None) -> None:
+        self._open = False  # Qt sends events before all parts are there
+        super().__init__(objectName="infoleak")
+        self.viewer = napari_viewer
+        self.state = DockState()
+        executor = executor or Executor(preload=_PRELOAD)
+        self.destroyed.connect(executor.close)  # a window that is torn down sends no other word
+        self.worker = Worker(executor, self)
+        self.results = Results(napari_viewer)
+        self.segmenting = Segmenting(self.state, self.worker, self.results)
+        self.image = ImagePanel(self.state, napari_viewer)
+        self.annotate = AnnotatePanel(self.state, napari_viewer)
+        self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting)
+        self.cells = CellsPanel(self.state, self.worker, self.results)
+        self.export = ExportPanel(self.state, self.worker, self.results)
+        self.footer = Footer()
+        self._open = True
+        self._lay_out()
+        self._connect()
+        self._restyle()
+        self._step_changed()
+        self._warm_up(self.state.source)
+
+    @property
+    def panels(self) -> dict[str, Section]:
+        """The panels by name, top to bottom."""
+        return {
+            "image": self.image,
+            "annotate": self.annotate,
+            "segment": self.segment,
+            "cells": self.cells,
+            "export": self.export,
+        }
+
+    def shut(self) -> None:
+        """End the child and stop following the viewer; nothing of the layers is touched."""
+        if not self._open:
+            return
+        self._open = False
+        self.worker.close()
+        self.viewer.events.theme.disconnect(self._restyle)
+        self.viewer.layers.events.removed.disconnect(self._layer_removed)
+        self.image.disconnect_viewer()
+        self.annotate.disconnect_viewer()
+        self.segment.disconnect_viewer()
+
+    def event(self, event: QEvent) -> bool:
+        """End the child when the dock is closed, taken out of its window, or deleted."""
+        gone = event.type() in (QEvent.Type.DeferredDelete, QEvent.Type.Close)
+        taken_out = event.type() == QEvent.Type.ParentChange and self.parent() is None
+        if gone or taken_out:
+            self.shut()
+        handled: bool = super().event(event)
+        return handled
+
+    def _lay_out(self) -> None:
+        page = QWidget(objectName="infoleak_page")
+        column = QVBoxLayout(page)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.setSpacing(6)
+        column.addLayout(_title())
+        for panel in self.panels.values():
+            column.addWidget(panel)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(page)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.footer)
+        self.setMinimumWidth(290)
+
+    def _connect(self) -> None:
+        worker, footer, events = self.worker, self.footer, self.state.events
+        worker.started.connect(self._started)
+        worker.stepped.connect(footer.show_step)
+        worker.ended.connect(self._ended)
+        worker.failed.connect(self._failed)
+        worker.cancelled.connect(lambda what: footer.say(f"Cancelled: {what.lower()}."))
+        footer.cancel.clicked.connect(self._cancel)
+        self.cells.said.connect(footer.say)
+        self.export.said.connect(footer.say)
+        for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):
+            signal.connect(self._step_changed)
+        events.count.connect(self._step_changed)
+        events.source.connect(self._warm_up)
+        events.source.connect(self._forget_answer)
+        self.viewer.events.theme.connect(self._restyle)
+        self.viewer.layers.events.removed.connect(self._layer_removed)
+
+    def _warm_up(self, source: Any) -> None:
+        """Start the child while the user is still painting."""
+        if source is not None and self._open:
+            self.worker.executor.start()
+
+    def _started(self, what: str) -> None:
+        self.state.busy = what
+        self.footer.begin(what)
+
+    def _ended(self) -> None:
+        self.state.busy = ""
+        self.footer.end()
+
+    def _failed(self, message: str) -> None:
+        """Say what went wrong, in the dock and as napari says it."""
+        self.footer.say(message, "error")
+        show_error(message)
+
+    def _cancel(self) -> None:
+        self.footer.stopping()
+        self.worker.cancel()
+
+    def _forget_answer(self, source: Any) -> None:
+        """Another image, or another meaning of its axes: old answers do not count."""
+        answer = self.state.answer
+        if answer is not None and answer.source is not source:
+            self.state.answer = None
+            self.state.cells = None
+
+    def _layer_removed(self, event: Any) -> None:
+        """A result that was thrown away is no result any more."""
+        source = self.state.source
+        if source is None:
+            return
+        if self.state.answer is not None and self.results.find(source, "labels") is None:
+            self.state.answer = None
+        if self.state.cells is not None and self.results.find(source, "cells") is None:
+            self.state.cells = None
+
+    def _step_changed(self, value: Any = None) -> None:
+        """Light up the number of the section where the next step is."""
+        following = next_step(self.state)
+        where = _PLACES.get(following, following)
+        for name, panel in self.panels.items():
+            panel.set_active(name == where and not self.state.busy)
+        self.annotate.new.set_primary(following == "annotate")
+
+    def _restyle(self, event: Any = None) -> None:
+        self.setStyleSheet(style_sheet(self.viewer.theme))
+
+
+def _title() -> QHBoxLayout:
+    name = QLabel("infoleak", objectName="infoleak_title")
+    motto = quiet_label("your own strokes, leaked on purpose")
+    motto.setToolTip(TIPS["header.leak"])
+    name.setToolTip(TIPS["header.leak"])
+    row = QHBoxLayout()
+    row.setContentsMargins(6, 2, 6, 2)
+    row.addWidget(name)
+    row.addWidget(motto, 1, Qt.AlignmentFlag.AlignBottom)
+    return row

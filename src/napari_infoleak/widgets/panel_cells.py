@@ -1,0 +1,99 @@
+"""Section 4: membranes to cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QSpinBox
+
+from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.class_row import in_thousands
+from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say
+from napari_infoleak.widgets.segmenting import membrane_plane
+from napari_infoleak.widgets.tooltips import TIPS
+
+if TYPE_CHECKING:
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.worker import Worker
+
+_METHODS = (("Watershed", "watershed"), ("Multicut, for faint membranes", "multicut"))
+
+
+class CellsPanel(Section):
+    """Turns membranes into numbered cells.
+
+    Parameters
+    ----------
+    state : DockState
+        Holds the answer that cells are made of.
+    worker : Worker
+        The child process.
+    results : Results
+        The layers that show them.
+    """
+
+    said = Signal(str, str)
+
+    def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
+        super().__init__(4, "Cells")
+        self._state, self._worker, self._results = state, worker, results
+        self.method = QComboBox()
+        for words, name in _METHODS:
+            self.method.addItem(words, name)
+        self.method.setToolTip(TIPS["cells.method"])
+        self.method.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.min_size = QSpinBox()
+        self.min_size.setRange(0, 1_000_000)
+        self.min_size.setValue(jobs.MIN_SIZE)
+        self.min_size.setSuffix(" px")
+        self.min_size.setToolTip(TIPS["cells.min_size"])
+        self.make = ActionButton("Make cells", "cells.make")
+        self.reason = quiet_label()
+        self.add_row("Method", self.method)
+        self.add_row("Smallest", self.min_size)
+        self.add_row("", self.make)
+        self.add_row("", self.reason)
+        self.make.clicked.connect(self.make_cells)
+        events = state.events
+        for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def make_cells(self) -> None:
+        """Make cells of the membrane probability of the whole image."""
+        source, answer = self._state.source, self._state.answer
+        if source is None or answer is None:
+            return
+        membrane = membrane_plane(answer.class_ids, self._state.classes.with_ids(answer.class_ids))
+        self._worker.start(
+            "Making cells",
+            f"{jobs.HERE}.make_cells",
+            lambda cells: self._take(source, cells),
+            membranes=answer.probabilities[membrane],
+            axes=source.image.label_axes,
+            spacing=source.scale,
+            method=str(self.method.currentData()),
+            min_size=self.min_size.value(),
+        )
+
+    def refresh(self, value: Any = None) -> None:
+        """Say what can be done."""
+        reason = steps.why_not_cells(self._state)
+        self.make.set_reason(reason)
+        self.make.set_primary(steps.next_step(self._state) == "cells")
+        quiet = self._state.busy or self._state.source is None
+        say(self.reason, "" if quiet else reason)
+        found = self._state.cells
+        self.set_summary("" if found is None else f"{in_thousands(found)} cells")
+
+    def _take(self, source: Source, found: jobs.Cells) -> None:
+        if source.layer not in self._results.viewer.layers:
+            return
+        shown = "cells" in self._state.overlays
+        self._results.show(source, "cells", found.labels, visible=shown)
+        if source is self._state.source:
+            self._state.cells = found.count
+        self.said.emit(f"{in_thousands(found.count)} cells found.", "good")

@@ -1,0 +1,142 @@
+"""Section 5: results to files, and the command that does the same without napari."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QSizePolicy
+
+from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.command import segment_command, stem
+from napari_infoleak.widgets.layers import write_note
+from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say, side_by_side
+from napari_infoleak.widgets.tooltips import TIPS
+
+if TYPE_CHECKING:
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.worker import Worker
+
+_WHAT = (
+    ("Labels", "labels"),
+    ("Probabilities", "probabilities"),
+    ("Cells", "cells"),
+    ("Uncertainty", "uncertainty"),
+    ("Annotation", "annotation"),
+)
+_FILTERS = (
+    "OME-TIFF (*.ome.tif);;TIFF for ImageJ (*.tif);;OME-Zarr (*.ome.zarr);;"
+    "PNG, one slice (*.png);;NumPy (*.npy)"
+)
+_ENDINGS = {".tif", ".tiff", ".zarr", ".png", ".npy"}
+
+
+class ExportPanel(Section):
+    """Writes files in the child process, and copies commands.
+
+    Parameters
+    ----------
+    state : DockState
+        Holds what can be written.
+    worker : Worker
+        The child process.
+    results : Results
+        The layers that hold results.
+    """
+
+    said = Signal(str, str)
+
+    def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
+        super().__init__(5, "Export")
+        self._state, self._worker, self._results = state, worker, results
+        self.what = QComboBox()
+        for words, name in _WHAT:
+            self.what.addItem(words, name)
+        self.what.setToolTip(TIPS["export.what"])
+        self.what.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.save = ActionButton("Save…", "export.save")
+        self.command = ActionButton("Copy as command", "export.command")
+        self.reason = quiet_label()
+        self.add_row("Result", side_by_side(self.what, self.save))
+        self.add_row("", self.reason)
+        self.add_row("", self.command)
+        self.save.clicked.connect(self.ask_and_save)
+        self.command.clicked.connect(self.copy_command)
+        self.what.currentIndexChanged.connect(self.refresh)
+        events = state.events
+        for signal in (events.source, events.answer, events.cells, events.busy, events.count):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def ask_and_save(self) -> None:
+        """Ask for a file name and write what is chosen."""
+        source = self._state.source
+        if source is None:
+            return
+        what = str(self.what.currentData())
+        offered = f"{stem(source.name)}_{what}.ome.tif"
+        path, chosen = QFileDialog.getSaveFileName(self, f"Save {what}", offered, _FILTERS)
+        if path:
+            self.save_to(with_ending(path, chosen), what)
+
+    def save_to(self, path: str | Path, what: str) -> bool:
+        """Write a result to a file in the child process; False if that is not possible now."""
+        source = self._state.source
+        if source is None or steps.why_not_export(self._state, what):
+            return False
+        return self._worker.start(
+            f"Saving the {what}",
+            f"{jobs.HERE}.save",
+            lambda written: self._saved_as(what, str(written)),
+            path=str(path),
+            values=self._values(source, what),
+            kind="labels" if what == "annotation" else what,
+            axes=source.image.label_axes,
+            scale=source.scale,
+            translate=source.translate,
+            units=source.units,
+            classes=self._state.classes.to_json(),
+        )
+
+    def copy_command(self) -> None:
+        """Put the command line that gives these labels on the clipboard."""
+        command = segment_command(self._state)
+        QApplication.clipboard().setText(command.text)
+        if command.missing:
+            self.said.emit(f"Copied. It needs files: save {', '.join(command.missing)}.", "")
+        else:
+            self.said.emit("Copied.", "good")
+
+    def refresh(self, value: Any = None) -> None:
+        """Say what can be done."""
+        what = str(self.what.currentData())
+        reason = steps.why_not_export(self._state, what)
+        self.save.set_reason(reason)
+        self.save.set_primary(steps.next_step(self._state) == "export")
+        self.command.set_reason(steps.why_not_command(self._state))
+        quiet = self._state.busy or self._state.source is None
+        say(self.reason, "" if quiet else reason)
+
+    def _values(self, source: Source, what: str) -> Any:
+        answer, annotation = self._state.answer, self._state.annotation
+        if what == "probabilities" and answer is not None:
+            return answer.probabilities
+        if what == "annotation" and annotation is not None:
+            return annotation.pack()
+        return self._results.values(source, what)
+
+    def _saved_as(self, what: str, path: str) -> None:
+        if what == "annotation" and self._state.annotation is not None:
+            write_note(self._state.annotation.layer, file=path, changed=False)
+        self.said.emit(f"Saved {path}", "good")
+
+
+def with_ending(path: str, chosen_filter: str) -> str:
+    """Return the path with the ending of the chosen format, unless it has one already."""
+    if Path(path).suffix.lower() in _ENDINGS:
+        return path
+    ending = chosen_filter.partition("(*")[2].rstrip(")") or ".ome.tif"
+    return path + ending

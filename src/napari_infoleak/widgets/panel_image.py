@@ -1,0 +1,266 @@
+"""Section 1: which image, what its axes are, which channel, how large a pixel is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QElidingLabel
+
+from napari_infoleak.core.errors import BadInput
+from napari_infoleak.widgets.layer_choice import LayerChoice
+from napari_infoleak.widgets.layers import (
+    Source,
+    guess_letters,
+    note,
+    refusal,
+    remember_letters,
+    source_of,
+    swap_letter,
+)
+from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words
+from napari_infoleak.widgets.section import Section, flat_button, quiet_label, say, side_by_side
+from napari_infoleak.widgets.steps import NO_IMAGE
+from napari_infoleak.widgets.tooltips import TIPS
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Layer
+
+    from napari_infoleak.widgets.state import DockState
+
+_AXES = "TCZYX"
+
+
+class ImagePanel(Section):
+    """Chooses the image and says what its dimensions mean.
+
+    Parameters
+    ----------
+    state : DockState
+        Gets the source, or the reason why there is none.
+    viewer : napari Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, state: DockState, viewer: Viewer) -> None:
+        super().__init__(1, "Image")
+        self._state = state
+        self._layer: Layer | None = None
+        self.layer = LayerChoice(viewer, _is_image, "no image yet")
+        self.layer.setToolTip(TIPS["image.layer"])
+        self.axes = AxesRow()
+        self.channel = QComboBox()
+        self.channel.setToolTip(TIPS["image.channel"])
+        self.scale = QElidingLabel()
+        self.scale.setToolTip(TIPS["image.scale"])
+        self.scale.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.edit = flat_button("Edit", "image.edit_scale")
+        self.edit.setCheckable(True)
+        self.editor = ScaleEditor()
+        self.trouble = quiet_label(role="warn")
+        self.empty = quiet_label()
+        self._lay_out()
+        self.layer.chosen.connect(self.read_layer)
+        self.axes.changed = self.use_letters
+        self.channel.currentIndexChanged.connect(self._use_channel)
+        self.edit.toggled.connect(self._show_editor)
+        self.editor.changed.connect(self._mend_scale)
+        self.read_layer(self.layer.layer)
+
+    def read_layer(self, layer: Layer | None) -> None:
+        """Look at another layer."""
+        self._listen_to(layer)
+        if layer is None:
+            self._take(None, "")
+            return
+        reason = refusal(layer)
+        if reason:
+            self._take(None, reason)
+            return
+        try:
+            letters = guess_letters(layer)
+        except BadInput as error:
+            self._take(None, str(error))
+            return
+        self.use_letters(letters)
+
+    def use_letters(self, letters: str) -> None:
+        """Give the dimensions of the layer these letters, and remember them with it."""
+        layer = self._layer
+        if layer is None:
+            return
+        shape = layer.data.shape if not layer.multiscale else layer.data[0].shape
+        self.axes.show_axes(letters, tuple(int(n) for n in shape[: layer.ndim]))
+        try:
+            source = source_of(layer, letters)
+        except BadInput as error:
+            self._take(None, str(error), keep_axes=True)
+            return
+        remember_letters(source)
+        self._take(source, "", keep_axes=True)
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer."""
+        self.layer.disconnect_viewer()
+        self._listen_to(None)
+
+    def _take(self, source: Source | None, trouble: str, *, keep_axes: bool = False) -> None:
+        """Show an image, or why there is none, and tell the others."""
+        say(self.trouble, trouble)
+        say(self.empty, "" if self._layer is not None else NO_IMAGE)
+        if not keep_axes:
+            self.axes.show_axes("", ())
+        for row in (self._axes_row, self._scale_row):
+            _show_row(row, self._layer is not None and bool(self.axes.letters))
+        self._fill_channels(source)
+        self._show_scale(source)
+        self.set_summary("" if source is None else shape_in_words(source))
+        self._state.channel = None
+        self._state.refusal = trouble
+        self._state.source = source
+
+    def _lay_out(self) -> None:
+        self.add_row("Layer", self.layer)
+        self._axes_row = (self.add_row("Axes", self.axes), self.axes)
+        self._channel_row = (self.add_row("Channel", self.channel), self.channel)
+        holder = QWidget()
+        holder.setLayout(side_by_side(self.scale, self.edit))
+        self._scale_row = (self.add_row("Pixel", holder), holder)
+        self.add_row("", self.editor)
+        self.add_row("", self.trouble)
+        self.add_row("", self.empty)
+        self.editor.hide()
+
+    def _listen_to(self, layer: Layer | None) -> None:
+        """Follow the layer's own changes instead of those of the last one."""
+        for old, connect in ((self._layer, False), (layer, True)):
+            if old is None:
+                continue
+            for event, react in (
+                (old.events.data, self._reread),
+                (old.events.scale, self._rescale),
+                (old.events.units, self._rescale),
+            ):
+                if connect:
+                    event.connect(react)
+                else:
+                    event.disconnect(react)
+        self._layer = layer
+
+    def _reread(self, event: Any = None) -> None:
+        self.read_layer(self._layer)
+
+    def _rescale(self, event: Any = None) -> None:
+        self._show_scale(self._state.source)
+
+    def _fill_channels(self, source: Source | None) -> None:
+        names = [] if source is None else channel_names(source)
+        with QSignalBlocker(self.channel):
+            self.channel.clear()
+            self.channel.addItems(names)
+        _show_row(self._channel_row, len(names) > 1)
+
+    def _use_channel(self, index: int) -> None:
+        source = self._state.source
+        if source is not None:
+            self._state.channel = index - 1 if source.rgb else index
+            if source.rgb and index == 0:
+                self._state.channel = None
+
+    def _show_scale(self, source: Source | None) -> None:
+        self.scale.setText("" if source is None else scale_in_words(source))
+        if source is not None:
+            self.editor.read(source)
+
+    def _show_editor(self, shown: bool) -> None:
+        self.editor.setVisible(shown)
+
+    def _mend_scale(self) -> None:
+        source = self._state.source
+        if source is not None:
+            self.editor.write(source)
+            self._show_scale(source)
+
+
+class AxesRow(QWidget):
+    """One letter a dimension, with its length below; a letter that is taken is swapped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters = ""
+        self.boxes: list[QComboBox] = []
+        self.changed: Any = lambda letters: None
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(4)
+
+    def show_axes(self, letters: str, shape: tuple[int, ...]) -> None:
+        """Show letters above lengths."""
+        self.letters = letters
+        self._clear()
+        for position, (letter, size) in enumerate(zip(letters, shape, strict=False)):
+            self._layout.addLayout(self._cell(position, letter, size))
+        self._layout.addStretch(1)
+
+    def _cell(self, position: int, letter: str, size: int) -> QVBoxLayout:
+        box = QComboBox()
+        box.addItems(list(_AXES))
+        box.setCurrentText(letter)
+        box.setProperty("axis", True)
+        box.setToolTip(TIPS["image.axes"])
+        box.setFixedWidth(44)
+        box.currentTextChanged.connect(lambda text, at=position: self._swap(at, text))
+        self.boxes.append(box)
+        length = QLabel(str(size))
+        length.setProperty("role", "small")
+        length.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        cell = QVBoxLayout()
+        cell.setSpacing(1)
+        cell.addWidget(box)
+        cell.addWidget(length)
+        return cell
+
+    def _swap(self, position: int, letter: str) -> None:
+        self.changed(swap_letter(self.letters, position, letter))
+
+    def _clear(self) -> None:
+        self.boxes.clear()
+        while self._layout.count():
+            _remove(self._layout.takeAt(0))
+
+
+def shape_in_words(source: Source) -> str:
+    """Return lengths with letters: "Z 12 · Y 256 · X 256"."""
+    sizes = source.sizes
+    return " · ".join(f"{letter} {sizes[letter]}" for letter in source.axes)
+
+
+def channel_names(source: Source) -> list[str]:
+    """Return the channels there are to choose from."""
+    if source.rgb:
+        return ["Brightness (all colours)", "Red", "Green", "Blue"]
+    return [f"Channel {index + 1} of {source.channels}" for index in range(source.channels)]
+
+
+def _is_image(layer: Layer) -> bool:
+    from napari.layers import Image
+
+    return isinstance(layer, Image) and "kind" not in note(layer)
+
+
+def _show_row(row: tuple[QWidget | None, QWidget], shown: bool) -> None:
+    for widget in row:
+        if widget is not None:
+            widget.setVisible(shown)
+
+
+def _remove(item: Any) -> None:
+    """Take a layout item out, with all that is in it."""
+    if item.widget() is not None:
+        item.widget().hide()
+        item.widget().deleteLater()
+    elif item.layout() is not None:
+        while item.layout().count():
+            _remove(item.layout().takeAt(0))

@@ -1,0 +1,189 @@
+"""Section 3: which network, how strong the leak, segment the view or the stack, what to show."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QSizePolicy
+from superqt import QLabeledDoubleSlider
+
+from napari_infoleak.core.region import Region
+from napari_infoleak.segmenters.registry import METHODS, ModelInfo, models
+from napari_infoleak.widgets import steps
+from napari_infoleak.widgets.layers import not_on_screen, visible_region
+from napari_infoleak.widgets.section import (
+    ActionButton,
+    Section,
+    flat_button,
+    quiet_label,
+    say,
+    side_by_side,
+)
+from napari_infoleak.widgets.state import OVERLAYS
+from napari_infoleak.widgets.tooltips import TIPS
+
+if TYPE_CHECKING:
+    from napari import Viewer
+
+    from napari_infoleak.widgets.segmenting import Segmenting
+    from napari_infoleak.widgets.state import DockState
+
+_WORDS = {
+    "labels": "Labels",
+    "membrane": "Membrane probability",
+    "uncertainty": "Uncertainty",
+    "cells": "Cells",
+}
+
+
+class SegmentPanel(Section):
+    """Asks for answers, and chooses which of them are on screen.
+
+    Parameters
+    ----------
+    state : DockState
+        Holds model, leak and overlays.
+    viewer : napari Viewer
+        Says what is on screen.
+    segmenting : Segmenting
+        Does it.
+    """
+
+    def __init__(self, state: DockState, viewer: Viewer, segmenting: Segmenting) -> None:
+        super().__init__(3, "Segment")
+        self._state, self._viewer, self._segmenting = state, viewer, segmenting
+        self.model = QComboBox()
+        self.model.setToolTip(TIPS["segment.model"])
+        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.browse = flat_button("File…", "segment.browse")
+        self.view = ActionButton("Segment view", "segment.view")
+        self.stack = ActionButton("Segment stack", "segment.stack")
+        self.leak = QLabeledDoubleSlider(Qt.Orientation.Horizontal)
+        self.leak.setRange(0, 1)
+        self.leak.setSingleStep(0.05)
+        self.leak.setDecimals(2)
+        self.leak.setValue(state.leak)
+        self.leak.setToolTip(TIPS["segment.leak"])
+        self.reason = quiet_label()
+        self.overlays = {name: QCheckBox(_WORDS[name]) for name in OVERLAYS}
+        self._lay_out()
+        self._fill_models()
+        self._connect()
+        self.refresh()
+
+    def segment_view(self) -> None:
+        """Ask about the visible field of the slice on screen."""
+        source = self._state.source
+        if source is not None:
+            self._segmenting.start(visible_region(self._viewer, source), "Segmenting the view")
+
+    def segment_stack(self) -> None:
+        """Ask about the whole image."""
+        source = self._state.source
+        if source is not None:
+            what = steps.stack_label(self._state).lower().replace("segment", "Segmenting the", 1)
+            whole = Region.whole(source.image.label_shape)
+            self._segmenting.start(whole, what.replace("the all", "all"))
+
+    def use_model(self, model: str) -> None:
+        """Use a model by name or path, listed from now on."""
+        index = self.model.findData(model)
+        if index < 0:
+            self.model.addItem(Path(model).stem, model)
+            index = self.model.count() - 1
+        self.model.setCurrentIndex(index)
+
+    def refresh(self, event: Any = None) -> None:
+        """Say what can be done, and mark what should be."""
+        state = self._state
+        why_not = steps.why_not_segment(state)
+        off_screen = ""
+        if state.source is not None and not why_not:
+            off_screen = not_on_screen(self._viewer, state.source)
+        self.view.set_reason(why_not or off_screen)
+        self.stack.set_reason(why_not)
+        self.stack.setText(steps.stack_label(state))
+        quiet = state.busy or state.source is None  # said in section 1 or at the foot already
+        say(self.reason, "" if quiet else why_not or off_screen or steps.hint(state))
+        following = steps.next_step(state)
+        self.view.set_primary(following == "view")
+        self.stack.set_primary(following == "stack")
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer."""
+        for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
+            event.disconnect(self.refresh)
+
+    def _lay_out(self) -> None:
+        self.add_row("Model", side_by_side(self.model, self.browse))
+        self.add_row("Leak", self.leak)
+        self.add_row("", side_by_side(self.view, self.stack, stretch=-1))
+        self.add_row("", self.reason)
+        grid = QGridLayout()
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        for index, (name, box) in enumerate(self.overlays.items()):
+            box.setToolTip(TIPS[f"overlay.{name}"])
+            box.setChecked(name in self._state.overlays)
+            grid.addWidget(box, index // 2, index % 2)
+        self.add_row("", grid)
+
+    def _connect(self) -> None:
+        self.view.clicked.connect(self.segment_view)
+        self.stack.clicked.connect(self.segment_stack)
+        self.browse.clicked.connect(self._ask_model)
+        self.model.currentIndexChanged.connect(self._model_chosen)
+        self.leak.valueChanged.connect(self._leak_chosen)
+        for name, box in self.overlays.items():
+            box.toggled.connect(partial(self._show_overlay, name))
+        events = self._state.events
+        for signal in (events.source, events.refusal, events.count, events.supports):
+            signal.connect(self.refresh)
+        for signal in (events.busy, events.answer, events.cells, events.annotation):
+            signal.connect(self.refresh)
+        events.needs_support.connect(self.refresh)
+        events.overlays.connect(self._tick)
+        for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
+            event.connect(self.refresh)
+
+    def _fill_models(self) -> None:
+        with QSignalBlocker(self.model):
+            for info in models():
+                self.model.addItem(info.name, info.name)
+                tip = f"{info.description} ({info.size_bytes / 1e6:.1f} MB)"
+                self.model.setItemData(self.model.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            if self.model.findData(self._state.model) < 0:
+                self.model.addItem(self._state.model, self._state.model)
+            self.model.setCurrentIndex(self.model.findData(self._state.model))
+
+    def _ask_model(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Model file", "", "Models (*.safetensors)")
+        if path:
+            self.use_model(path)
+
+    def _model_chosen(self, index: int) -> None:
+        name = str(self.model.currentData())
+        self._state.model = name
+        self._state.needs_support = _needs_support(models(), name)
+        self.set_summary(Path(name).stem)
+
+    def _leak_chosen(self, value: float) -> None:
+        self._state.leak = round(float(value), 2)
+
+    def _show_overlay(self, name: str, shown: bool) -> None:
+        kept = self._state.overlays - {name}
+        self._state.overlays = kept | {name} if shown else kept
+
+    def _tick(self, overlays: frozenset[str]) -> None:
+        for name, box in self.overlays.items():
+            with QSignalBlocker(box):
+                box.setChecked(name in overlays)
+
+
+def _needs_support(known: list[ModelInfo], name: str) -> bool:
+    """Tell whether a listed model has no answer of its own; a file's is told by its answer."""
+    methods = [METHODS.get(info.method) for info in known if info.name == name]
+    return any(method.needs_support for method in methods if method is not None)

@@ -1,0 +1,153 @@
+"""Results as layers: each kind of an image has one layer, which is updated and never piled up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_infoleak.widgets.annotation import blank, class_colours
+from napari_infoleak.widgets.layers import KEY, Source, identity, note
+
+if TYPE_CHECKING:
+    from napari import Viewer
+    from napari.layers import Layer
+
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.core.region import Region
+
+_LOOK: dict[str, dict[str, Any]] = {
+    "labels": {"opacity": 0.45},
+    "membrane": {"colormap": "magma", "contrast_limits": (0, 1), "blending": "additive"},
+    "uncertainty": {"colormap": "viridis", "contrast_limits": (0, 1), "blending": "additive"},
+    "cells": {"opacity": 0.5},
+}
+_LABELS = ("labels", "cells")
+
+
+class Results:
+    """The result layers of one viewer.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+        The viewer they live in.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self.viewer = viewer
+
+    def find(self, source: Source, kind: str) -> Layer | None:
+        """Return the layer of an image that shows a kind of result, if there is one."""
+        wanted = (kind, identity(source.layer))
+        for layer in self.viewer.layers:
+            notes = note(layer)
+            if (notes.get("kind"), notes.get("image")) == wanted:
+                return layer
+        return None
+
+    def values(self, source: Source, kind: str) -> Any:
+        """Return a result in the image's axes without C, or None."""
+        layer = self.find(source, kind)
+        return None if layer is None else source.grid.take_off(layer.data)
+
+    def show(
+        self,
+        source: Source,
+        kind: str,
+        values: Any,
+        region: Region | None = None,
+        *,
+        visible: bool = True,
+        classes: ClassTable | None = None,
+    ) -> Layer:
+        """Put a result into its layer, made if need be.
+
+        Parameters
+        ----------
+        source : Source
+            The image.
+        kind : str
+            ``"labels"``, ``"membrane"``, ``"uncertainty"`` or ``"cells"``.
+        values : array
+            The result in the image's axes without C.
+        region : Region or None
+            The part of the image it covers; None is all.
+        visible : bool
+            Whether a layer that has to be made is shown.
+        classes : ClassTable, optional
+            Colours of ``"labels"``.
+        """
+        layer = self.find(source, kind)
+        data = self._filled(layer, source, values, region)
+        if layer is None:
+            layer = self._add(source, kind, data, visible)
+        elif data is not layer.data:
+            layer.data = data
+        else:
+            layer.refresh()
+        self._place(layer, source)
+        if classes is not None:
+            layer.colormap = class_colours(classes)
+        return layer
+
+    def drop(self, source: Source, kind: str) -> None:
+        """Remove a result that is no longer true."""
+        layer = self.find(source, kind)
+        if layer is not None:
+            self.viewer.layers.remove(layer)
+
+    def _filled(
+        self, layer: Layer | None, source: Source, values: Any, region: Region | None
+    ) -> Any:
+        """Return the data of a layer with a result put in, in place where that is possible."""
+        grid = source.grid
+        placed = grid.put_on(values)
+        if region is None or placed.shape == grid.shape:
+            return placed
+        usable = (
+            layer is not None
+            and tuple(layer.data.shape) == grid.shape
+            and layer.data.dtype == placed.dtype
+            and getattr(getattr(layer.data, "flags", None), "writeable", True)
+        )
+        data = layer.data if layer is not None and usable else blank(grid.shape, placed.dtype)
+        data[grid.slices(region, source.letters)] = placed
+        return data
+
+    def _add(self, source: Source, kind: str, data: Any, visible: bool) -> Layer:
+        """Make a layer below what is being painted, and leave the selection as it was."""
+        layers = self.viewer.layers
+        active = layers.selection.active
+        add = self.viewer.add_labels if kind in _LABELS else self.viewer.add_image
+        layer = add(
+            data,
+            name=f"{source.name} {kind}",
+            visible=visible,
+            metadata={
+                KEY: {"kind": kind, "image": identity(source.layer), "axes": source.grid_letters}
+            },
+            **_LOOK[kind],
+            **source.grid.calibration(),
+        )
+        self._keep_paint_on_top(source)
+        if active is not None:
+            layers.selection.active = active
+        return layer
+
+    def _keep_paint_on_top(self, source: Source) -> None:
+        layers = self.viewer.layers
+        annotation = self.find(source, "annotation")
+        if annotation is not None and layers[-1] is not annotation:
+            layers.move(layers.index(annotation), len(layers))
+
+    @staticmethod
+    def _place(layer: Layer, source: Source) -> None:
+        """Follow the image, whose calibration may have been mended since."""
+        grid = source.grid
+        if not np.allclose(layer.scale, grid.scale):
+            layer.scale = grid.scale
+        if not np.allclose(layer.translate, grid.translate):
+            layer.translate = grid.translate
+        if tuple(str(unit) for unit in layer.units) != grid.units:
+            layer.units = grid.units

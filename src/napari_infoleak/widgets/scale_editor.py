@@ -1,0 +1,105 @@
+"""The physical size of a pixel: shown in words, mended in the layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Signal
+from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QWidget
+
+from napari_infoleak.core.units import UNKNOWN_UNIT, unit_symbol
+from napari_infoleak.widgets.section import quiet_label
+
+if TYPE_CHECKING:
+    from napari_infoleak.widgets.layers import Source
+
+_LENGTHS = ("pixel", "nanometer", "micrometer", "millimeter")
+_TIMES = ("pixel", "millisecond", "second", "minute", "hour")
+
+
+class ScaleEditor(QWidget):
+    """One number and one unit for each axis; Y and X share a unit with Z."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: dict[str, QDoubleSpinBox] = {}
+        self.unit: dict[str, QComboBox] = {}
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(60, 0, 0, 0)
+        self._grid.setVerticalSpacing(4)
+        for row, letter in enumerate("TZYX"):
+            self._add_row(row, letter)
+
+    def read(self, source: Source) -> None:
+        """Show what the layer says."""
+        scale, units = source.scale, source.units
+        for letter in "TZYX":
+            row = [self._grid.itemAtPosition("TZYX".index(letter), i) for i in range(3)]
+            for item in row:
+                item.widget().setVisible(letter in scale)
+            if letter in scale:
+                self._fill(letter, scale[letter], units[letter])
+
+    def write(self, source: Source) -> None:
+        """Put what is shown into the layer."""
+        scale, units = list(source.layer.scale), [str(unit) for unit in source.layer.units]
+        for position, letter in enumerate(source.letters):
+            if letter in self.numbers:
+                scale[position] = self.numbers[letter].value()
+                units[position] = str(self.unit[letter].currentData())
+        source.layer.units = tuple(units)
+        source.layer.scale = tuple(scale)
+
+    def _add_row(self, row: int, letter: str) -> None:
+        number = QDoubleSpinBox()
+        number.setDecimals(6)
+        number.setRange(1e-6, 1e9)
+        number.setKeyboardTracking(False)
+        number.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
+        unit = QComboBox()
+        for name in _TIMES if letter == "T" else _LENGTHS:
+            unit.addItem(short_unit(name), name)
+        number.valueChanged.connect(self._tell)
+        unit.currentIndexChanged.connect(lambda index, at=letter: self._share_unit(at, index))
+        self._grid.addWidget(quiet_label(letter, role="caption"), row, 0)
+        self._grid.addWidget(number, row, 1)
+        self._grid.addWidget(unit, row, 2)
+        self.numbers[letter], self.unit[letter] = number, unit
+
+    def _fill(self, letter: str, value: float, unit: str) -> None:
+        number, units = self.numbers[letter], self.unit[letter]
+        with QSignalBlocker(number), QSignalBlocker(units):
+            number.setValue(value)
+            if units.findData(unit) < 0:
+                units.addItem(short_unit(unit), unit)
+            units.setCurrentIndex(units.findData(unit))
+
+    def _share_unit(self, letter: str, index: int) -> None:
+        """Lengths share one unit; time has its own."""
+        for other in "ZYX" if letter != "T" else "":
+            with QSignalBlocker(self.unit[other]):
+                self.unit[other].setCurrentIndex(index)
+        self._tell()
+
+    def _tell(self) -> None:
+        self.changed.emit()
+
+
+def short_unit(unit: str) -> str:
+    """Return the sign of a unit: µm for micrometer."""
+    return "px" if unit == UNKNOWN_UNIT else unit_symbol(unit)
+
+
+def scale_in_words(source: Source) -> str:
+    """Return the size of a pixel: "Z 0.9 µm · Y X 0.3 µm"."""
+    scale, units = source.scale, source.units
+    parts = {letter: f"{scale[letter]:.4g} {short_unit(units[letter])}" for letter in scale}
+    if set(parts.values()) == {"1 px"}:
+        return "not calibrated"
+    if parts["Y"] == parts["X"]:
+        both = parts.pop("Y")
+        parts.pop("X")
+        parts["Y X"] = both
+    return " · ".join(f"{letter} {text}" for letter, text in parts.items())

@@ -1,0 +1,182 @@
+"""The parts that every panel is built of: a numbered section, a button that says why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_infoleak.widgets.tooltips import TIPS
+
+
+class Section(QFrame):
+    """A card with a numbered header that folds it up, and a body of rows.
+
+    Parameters
+    ----------
+    number : int
+        Place in the order of work.
+    title : str
+        What is done here.
+    """
+
+    def __init__(self, number: int, title: str) -> None:
+        super().__init__()
+        self._head = _Header(number, title)
+        self._head.clicked.connect(self.toggle)
+        self.body = QWidget(objectName="body")
+        self.rows = QGridLayout(self.body)
+        self.rows.setContentsMargins(10, 0, 10, 10)
+        self.rows.setHorizontalSpacing(8)
+        self.rows.setVerticalSpacing(6)
+        self.rows.setColumnStretch(1, 1)
+        self.rows.setColumnMinimumWidth(0, 52)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._head)
+        layout.addWidget(self.body)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+
+    def add_row(self, caption: str, content: QWidget | QLayout) -> QLabel | None:
+        """Add a row; without a caption the content takes the whole width."""
+        at = self.rows.rowCount()
+        label: QLabel | None = None
+        if caption:
+            label = quiet_label(caption, role="caption")
+            self.rows.addWidget(label, at, 0, Qt.AlignmentFlag.AlignVCenter)
+        place = (at, 1, 1, 1) if caption else (at, 0, 1, 2)
+        if isinstance(content, QLayout):
+            self.rows.addLayout(content, *place)
+        else:
+            self.rows.addWidget(content, *place)
+        return label
+
+    def set_summary(self, text: str) -> None:
+        """Say in the header what is chosen."""
+        self._head.summary.setText(text)
+
+    def set_active(self, active: bool) -> None:
+        """Light the number up: here is the next sensible step."""
+        set_property(self, "active", active)
+
+    def toggle(self) -> None:
+        """Fold up or down."""
+        self.set_open(self.body.isHidden())
+
+    def set_open(self, is_open: bool) -> None:
+        """Show or hide the body."""
+        self.body.setVisible(is_open)
+        self._head.chevron.setText("▾" if is_open else "▸")
+
+
+class _Header(QWidget):
+    """Number, title, summary; clicked as a whole."""
+
+    clicked = Signal()
+
+    def __init__(self, number: int, title: str) -> None:
+        super().__init__(objectName="head")
+        badge = QLabel(str(number), objectName="badge")
+        badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.summary = QElidingLabel()
+        self.summary.setProperty("role", "dim")
+        self.summary.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.chevron = QLabel("▾", objectName="chevron")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 7, 10, 7)
+        layout.setSpacing(8)
+        layout.addWidget(badge)
+        layout.addWidget(QLabel(title, objectName="title"))
+        layout.addWidget(self.summary, 1)
+        layout.addWidget(self.chevron)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def mouseReleaseEvent(self, event: Any) -> None:
+        """Tell the section."""
+        self.clicked.emit()
+
+
+class ActionButton(QPushButton):
+    """A button that says in words why it cannot be pressed.
+
+    Parameters
+    ----------
+    text : str
+        What it does.
+    tip : str
+        Its entry in the table of tooltips.
+    """
+
+    def __init__(self, text: str, tip: str) -> None:
+        super().__init__(text)
+        self._tip = TIPS[tip]
+        self.setToolTip(self._tip)
+        self.setMinimumWidth(0)
+
+    def set_reason(self, reason: str) -> None:
+        """Enable without a reason; disable with one."""
+        self.setEnabled(not reason)
+        self.setToolTip(reason or self._tip)
+
+    def set_primary(self, primary: bool) -> None:
+        """Mark the next sensible step."""
+        set_property(self, "primary", primary)
+
+
+def flat_button(text: str, tip: str) -> QToolButton:
+    """Return a button that looks like text until the mouse is on it."""
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(TIPS[tip])
+    button.setProperty("flat_look", True)
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    return button
+
+
+def quiet_label(text: str = "", role: str = "dim") -> QLabel:
+    """Return a label in a quiet colour that wraps its text."""
+    label = QLabel(text)
+    label.setProperty("role", role)
+    label.setWordWrap(role != "caption")
+    label.setVisible(bool(text) or role == "caption")
+    return label
+
+
+def say(label: QLabel, text: str) -> None:
+    """Set a label's text; an empty one takes no room."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def side_by_side(*widgets: QWidget, stretch: int | None = 0) -> QHBoxLayout:
+    """Return a row of widgets, one of which may take the room that is left."""
+    layout = QHBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(6)
+    for index, widget in enumerate(widgets):
+        layout.addWidget(widget, 1 if stretch in (index, -1) else 0)
+    return layout
+
+
+def set_property(widget: QWidget, name: str, value: Any) -> None:
+    """Set a property that the style sheet looks at, and have it look again."""
+    if widget.property(name) == value:
+        return
+    widget.setProperty(name, value)
+    for each in (widget, *widget.findChildren(QWidget)):
+        each.style().unpolish(each)
+        each.style().polish(each)

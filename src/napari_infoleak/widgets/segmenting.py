@@ -1,0 +1,191 @@
+"""From paint to answers: gathers the request, hands it to the child, puts the answer on screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_infoleak.core.axes import without_channel
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.core.region import Region
+from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.annotation import Annotation, blank
+from napari_infoleak.widgets.state import OVERLAYS, Answer
+
+if TYPE_CHECKING:
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.worker import Worker
+
+_MEMBRANE = 2
+
+
+class Segmenting:
+    """The main job of the dock.
+
+    Parameters
+    ----------
+    state : DockState
+        What to ask, and where to keep the answer.
+    worker : Worker
+        The child process.
+    results : Results
+        The layers that show the answer.
+    """
+
+    def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
+        self._state, self._worker, self._results = state, worker, results
+        self._held: Any = None
+        self._let_go: list[Any] = []
+        state.events.source.connect(self._hold)
+        state.events.overlays.connect(self._show_overlays)
+        self._hold(state.source)
+
+    def start(self, region: Region, what: str) -> bool:
+        """Ask about a region of the image; False if that is not possible now."""
+        state, source = self._state, self._state.source
+        if source is None:
+            return False
+        try:
+            request = self._request(source, region)
+        except InfoleakError as error:
+            self._worker.failed.emit(str(error))
+            return False
+        classes = state.classes
+
+        def take(result: Any) -> None:
+            self._take(source, region, classes, result)
+
+        return self._worker.start(what, f"{jobs.HERE}.segment", take, **request)
+
+    def _request(self, source: Source, region: Region) -> dict[str, Any]:
+        """Gather what the child needs; the paint is copied, so that painting can go on."""
+        state = self._state
+        own = state.annotation
+        painted = None if own is None else own.pack()
+        if isinstance(painted, jobs.Painted) and not painted.places:
+            painted = None
+        whole = region == Region.whole(source.image.label_shape)
+        return {
+            "pixels": jobs.Pixels(source.data, source.axes, source.description()),
+            "annotation": painted,
+            "supports": [
+                (
+                    jobs.Pixels(pair.source.data, pair.source.axes, pair.source.description()),
+                    Annotation(pair.annotation, pair.source).pack(),
+                )
+                for pair in state.supports
+            ],
+            "model": state.model,
+            "channel": state.channel,
+            "leak": state.leak,
+            "region": None if whole else region,
+            "uncertainty": "uncertainty" in state.overlays,
+        }
+
+    def _take(self, source: Source, region: Region, classes: ClassTable, result: Any) -> None:
+        """Put an answer on screen, unless its image was closed meanwhile."""
+        if source.layer not in self._results.viewer.layers:
+            return
+        known = classes.with_ids(result.class_ids)
+        part = None if region == Region.whole(source.image.label_shape) else region
+        self._results.show(
+            source, "labels", result.labels, part, visible=self._wants("labels"), classes=known
+        )
+        membrane = membrane_plane(result.class_ids, known)
+        planes = result.probabilities
+        if planes is not None:
+            self._results.show(
+                source, "membrane", planes[membrane], part, visible=self._wants("membrane")
+            )
+        if result.uncertainty is not None:
+            self._results.show(
+                source, "uncertainty", result.uncertainty, part, visible=self._wants("uncertainty")
+            )
+        if source is self._state.source:
+            self._state.cells = None
+            self._state.answer = self._answer(source, part, result)
+
+    def _answer(self, source: Source, part: Region | None, result: Any) -> Answer:
+        """Keep what layers do not hold: the probabilities of all classes."""
+        ids = tuple(int(number) for number in result.class_ids)
+        last = self._state.answer
+        planes = result.probabilities
+        goes_on = last is not None and last.source is source and last.class_ids == ids
+        if part is not None and planes is not None:
+            letters = without_channel(source.axes)
+            sizes = tuple(source.sizes[letter] for letter in letters)
+            whole = last.probabilities if goes_on and last is not None else None
+            if whole is None or not getattr(whole, "flags", np.zeros(1).flags).writeable:
+                whole = blank((len(ids), *sizes), np.float32)
+            by_letter = dict(zip("TZYX", part.slices, strict=True))
+            whole[(slice(None), *(by_letter[letter] for letter in letters))] = planes
+            planes = whole
+        complete = part is None or (goes_on and last is not None and last.complete)
+        return Answer(
+            source=source,
+            class_ids=ids,
+            probabilities=planes,
+            uncertainty=result.uncertainty is not None,
+            complete=complete,
+        )
+
+    def _wants(self, overlay: str) -> bool:
+        return overlay in self._state.overlays
+
+    def _show_overlays(self, overlays: frozenset[str]) -> None:
+        """Show and hide the result layers of the image."""
+        source = self._state.source
+        if source is None:
+            return
+        for name in OVERLAYS:
+            layer = self._results.find(source, name)
+            if layer is not None:
+                layer.visible = name in overlays
+        answer = self._state.answer
+        if "uncertainty" in overlays and answer is not None and not answer.uncertainty:
+            self._measure_doubt(answer)
+
+    def _measure_doubt(self, answer: Answer) -> None:
+        """Measure the uncertainty of an answer that was given without it."""
+
+        def take(doubt: Any) -> None:
+            if answer is self._state.answer:
+                shown = self._wants("uncertainty")
+                self._results.show(answer.source, "uncertainty", doubt, visible=shown)
+                self._state.answer = replace(answer, uncertainty=True)
+
+        if answer.probabilities is not None:
+            function = f"{jobs.HERE}.doubt"
+            self._worker.start(
+                "Measuring the uncertainty", function, take, probabilities=answer.probabilities
+            )
+
+    def _hold(self, source: Source | None) -> None:
+        """Hand the pixels to the child once; each request after that is quick."""
+        data = None if source is None else source.data
+        if data is self._held:
+            return
+        executor = self._worker.executor
+        if isinstance(self._held, np.ndarray):
+            self._let_go.append(self._held)
+        while self._let_go and not self._worker.busy:  # what runs may still read it
+            executor.release(self._let_go.pop())
+        if isinstance(data, np.ndarray):
+            executor.hold(data)
+        self._held = data
+
+
+def membrane_plane(class_ids: tuple[int, ...], classes: ClassTable) -> int:
+    """Return which plane of the probabilities is the membrane's.
+
+    The class that is called so; else class 2; else the last one.
+    """
+    for index, number in enumerate(class_ids):
+        if "membrane" in classes[number].name.lower():
+            return index
+    return class_ids.index(_MEMBRANE) if _MEMBRANE in class_ids else len(class_ids) - 1

@@ -1,0 +1,91 @@
+"""What the window knows: a plain evented object that is handed to every panel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from psygnal import SignalGroupDescriptor
+
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.widgets.annotation import Annotation, Count
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_infoleak.widgets.layers import Source
+
+OVERLAYS = ("labels", "membrane", "uncertainty", "cells")
+
+
+@dataclass(frozen=True, eq=False)
+class SupportPair:
+    """Another annotated image, whose annotation leaks into the answers."""
+
+    source: Source
+    annotation: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network last said about the image.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    class_ids : tuple of int
+        Classes in the order of the first axis of `probabilities`.
+    probabilities : array or None
+        K, then the axes of labels of the image; zero where nothing was asked.
+    uncertainty : bool
+        Whether the uncertainty was asked for.
+    complete : bool
+        Whether the whole image was asked about, and not only the visible field.
+    """
+
+    source: Source
+    class_ids: tuple[int, ...]
+    probabilities: Any
+    uncertainty: bool
+    complete: bool
+
+
+@dataclass
+class DockState:
+    """The state of one dock.
+
+    Every field can be listened to: ``state.events.source.connect(...)``.
+    """
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    source: Source | None = None
+    """The image, with the meaning of its axes; None until one can be used."""
+    refusal: str = ""
+    """Why the chosen layer cannot be used."""
+    channel: int | None = None
+    """Channel from 0; None is the first channel, or the mean of the colours."""
+    classes: ClassTable = field(default_factory=ClassTable.membrane)
+    annotation: Annotation | None = None
+    """The annotation layer of the image."""
+    count: Count = field(default_factory=Count)
+    """What is painted in it."""
+    chosen: int = 1
+    """The class to paint with."""
+    supports: tuple[SupportPair, ...] = ()
+    """Other annotated images."""
+    model: str = "membrane"
+    """Name or path of the model."""
+    needs_support: bool = False
+    """Whether that model answers only with annotations."""
+    leak: float = 1.0
+    """How much the annotations may say, 0 to 1."""
+    overlays: frozenset[str] = frozenset({"labels", "cells"})
+    """Which results are shown."""
+    busy: str = ""
+    """What is being worked on, in words; empty if nothing is."""
+    answer: Answer | None = None
+    """The last segmentation of the image."""
+    cells: int | None = None
+    """Number of cells found; None until they were looked for."""

@@ -1,0 +1,125 @@
+"""Words for what cannot be done yet, and which step is the sensible next one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_infoleak.widgets.state import DockState
+
+NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > napari-infoleak."
+NO_ANSWER = "Segment first; then there is something to work with."
+
+
+def why_not_annotate(state: DockState) -> str:
+    """Return why no annotation layer can be made; empty if one can."""
+    return _no_image(state)
+
+
+def why_not_segment(state: DockState) -> str:
+    """Return why nothing can be segmented; empty if it can."""
+    return _no_image(state) or _busy(state) or _too_little_paint(state)
+
+
+def why_not_cells(state: DockState) -> str:
+    """Return why no cells can be made; empty if they can."""
+    reason = _no_image(state) or _busy(state)
+    if reason:
+        return reason
+    if state.answer is None:
+        return "Segment first; cells are made of its membranes."
+    if not state.answer.complete:
+        return f"So far only the view is answered: press “{stack_label(state)}” first."
+    return ""
+
+
+def why_not_export(state: DockState, what: str) -> str:
+    """Return why a result cannot be written; empty if it can."""
+    reason = _no_image(state) or _busy(state)
+    if reason:
+        return reason
+    if what == "annotation":
+        return "" if state.count.total else "Nothing is painted yet."
+    if what == "cells":
+        return "" if state.cells is not None else "Make cells first."
+    if state.answer is None:
+        return "Segment first; then there is something to write."
+    if not state.answer.complete:
+        return f"So far only the view is answered: press “{stack_label(state)}” first."
+    if what == "uncertainty" and not state.answer.uncertainty:
+        return "Tick “Uncertainty” above first."
+    return ""
+
+
+def why_not_command(state: DockState) -> str:
+    """Return why there is no command to copy; empty if there is."""
+    return _no_image(state)
+
+
+def hint(state: DockState) -> str:
+    """Return one sentence about what pressing Segment would do now."""
+    names = [entry.name for entry in state.classes]
+    if not state.count.total and not state.supports:
+        return (
+            f"Nothing painted yet: the answer will be plain membranes. Paint some {names[0]} and "
+            f"some {names[-1]} to have it your way."
+            if len(names) > 1
+            else "Nothing painted yet: the answer will be plain membranes."
+        )
+    return ""
+
+
+def next_step(state: DockState) -> str:
+    """Return the sensible next step.
+
+    Returns
+    -------
+    str
+        "annotate", "paint", "view", "stack", "cells", "export", or "" while there is none.
+    """
+    if state.source is None or state.busy:
+        return ""
+    if state.answer is None and not state.supports:
+        if state.annotation is None:
+            return "annotate"
+        if not state.count.total:
+            return "paint"
+    if state.answer is None:
+        return "view"
+    if not state.answer.complete:
+        return "stack"
+    return "cells" if state.cells is None else "export"
+
+
+def stack_label(state: DockState) -> str:
+    """Return what the whole is called: a stack, or an image of one slice."""
+    if state.source is None:
+        return "Segment stack"
+    t, z = state.source.image.label_shape[:2]
+    if t * z == 1:
+        return "Segment image"
+    return "Segment stack" if z > 1 else "Segment all times"
+
+
+def _no_image(state: DockState) -> str:
+    return "" if state.source is not None else state.refusal or NO_IMAGE
+
+
+def _busy(state: DockState) -> str:
+    return f"{state.busy}: wait, or press Cancel." if state.busy else ""
+
+
+def _too_little_paint(state: DockState) -> str:
+    painted = sorted(state.count.total)
+    if state.supports or len(painted) > 1:
+        return ""
+    if len(painted) == 1:
+        name = _name(state, painted[0])
+        return f"Only {name} is painted: paint some of another class too."
+    if state.needs_support:
+        return "Nothing is painted, and this model needs it: paint some of every class."
+    return ""
+
+
+def _name(state: DockState, class_id: int) -> str:
+    return f"“{state.classes[class_id].name}”" if class_id in state.classes else f"{class_id}"

@@ -1,0 +1,57 @@
+"""All tooltips of the dock, in one table."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TIPS: Mapping[str, str] = MappingProxyType(
+    {
+        "image.layer": "The image to segment. Layers keep their scale, translate and units.",
+        "image.axes": "What this dimension is: T time, C channel, Z depth, Y rows, X columns.\n"
+        "Choosing a letter that another dimension has swaps the two.\n"
+        "The choice is remembered with the layer.",
+        "image.channel": "The channel that the network looks at.",
+        "image.scale": "The physical size of a pixel, taken from the layer. Results carry it.",
+        "image.edit_scale": "Mend the physical size of a pixel in the layer.",
+        "annotate.layer": "The labels layer that holds your paint for this image.",
+        "annotate.new": "Add an empty labels layer on this image, with the brush in hand.\n"
+        "A few strokes of every class are enough.",
+        "annotate.class": "Click, or press the number key on the canvas, to paint with it.\n"
+        "Double-click the name to change it.",
+        "annotate.colour": "Change the colour of this class.",
+        "annotate.add_class": "Add a class. Ids of the others stay what they are.",
+        "annotate.count": "Painted pixels of this class, over all slices.",
+        "support.add": "Let the paint on another image leak into the answer for this one.",
+        "support.image": "An image that is annotated already.",
+        "support.labels": "Its annotation: the same shape, without channels.",
+        "support.confirm": "Use this pair from the next answer on.",
+        "support.remove": "Do not use this image any more.",
+        "segment.model": "The network. “membrane” is ready to use: your paint is handed to it as\n"
+        "examples, and nothing is trained.",
+        "segment.browse": "Use a model from a file.",
+        "segment.view": "Segment what is on screen: the visible field of this slice. Fast.",
+        "segment.stack": "Segment all slices, and all times.",
+        "segment.leak": "How much your paint may change what the network would say by itself:\n"
+        "0 is not at all, 1 is all the way.",
+        "overlay.labels": "Show the class of every pixel.",
+        "overlay.membrane": "Show how likely every pixel is membrane.",
+        "overlay.uncertainty": "Show where the network is in doubt: a good place to paint.",
+        "overlay.cells": "Show the cells.",
+        "cells.method": "Watershed floods from the middle of each cell and is fast.\n"
+        "Multicut joins the pieces again where a membrane is only faint.",
+        "cells.min_size": "Cells with fewer pixels than this are given to their neighbours.",
+        "cells.make": "Turn the membranes into cells, each with a number of its own.",
+        "export.what": "What to write.",
+        "export.save": "Write to a file. The ending chooses the format:\n"
+        ".ome.tif, .tif (ImageJ), .ome.zarr, .png (2-D), .npy.",
+        "export.command": "Copy the command line that does the same without napari.",
+        "footer.cancel": "Stop. What is finished stays; nothing is half written.",
+        "footer.close": "Close this message.",
+        "header.leak": "“Leak” is meant kindly: your own annotations are handed to the network on\n"
+        "purpose when it answers. No test data are involved.",
+    }
+)

@@ -1,0 +1,138 @@
+"""A viewer with a dock, and a child process that answers at once, without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.core.axes import labels_from_canonical, planes_from_canonical
+from napari_infoleak.core.region import Region
+from napari_infoleak.scale.events import CancelledEvent, Done, Event, Failed, Progress
+from napari_infoleak.widgets import jobs
+
+
+class FakeJob:
+    """A job that has ended, or one that waits to be told how it ends."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+
+    def poll(self) -> list[Event]:
+        taken, self.events = self.events, []
+        return taken
+
+    def cancel(self) -> None:
+        self.events.append(CancelledEvent())
+
+
+class FakeExecutor:
+    """Answers in the same process; remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.held: list[Any] = []
+        self.started = False
+        self.closed = False
+        self.waits = False
+        self.fails = ""
+        self.jobs: list[FakeJob] = []
+
+    def start(self) -> None:
+        self.started = True
+
+    def hold(self, array: Any) -> None:
+        self.held.append(array)
+
+    def release(self, array: Any) -> None:
+        self.held = [each for each in self.held if each is not array]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def submit(self, function: str, /, **kwargs: Any) -> FakeJob:
+        self.asked.append((function, kwargs))
+        name = function.rpartition(".")[2]
+        events: list[Event] = [Progress(1, 4, "slice 1 of 4")]
+        if self.fails:
+            events.append(Failed(self.fails))
+        elif not self.waits:
+            events.append(Done(ANSWERS[name](**kwargs)))
+        self.jobs.append(FakeJob(events))
+        return self.jobs[-1]
+
+
+def fake_segment(
+    pixels: jobs.Pixels, annotation: Any, region: Region | None, uncertainty: bool, **rest: Any
+) -> SimpleNamespace:
+    """Call dark pixels membrane, as a network of no wit would."""
+    image = pixels.image()
+    region = region or Region.whole(image.label_shape)
+    grey = np.stack([image.plane(t, z, rest["channel"]) for t, z in region.planes])
+    grey = grey[:, region.y0 : region.y1, region.x0 : region.x1].reshape(region.shape)
+    membrane = (grey < grey.mean()).astype(np.float32)
+    planes = np.stack([1 - membrane, membrane])
+    return SimpleNamespace(
+        labels=labels_from_canonical((membrane + 1).astype(np.uint8), pixels.axes),
+        probabilities=planes_from_canonical(planes, pixels.axes),
+        uncertainty=labels_from_canonical(membrane / 2, pixels.axes) if uncertainty else None,
+        class_ids=(1, 2),
+        provenance={},
+    )
+
+
+def fake_cells(membranes: Any, **rest: Any) -> jobs.Cells:
+    from skimage.measure import label
+
+    cells = label(np.asarray(membranes) < 0.5).astype(np.uint32)
+    return jobs.Cells(cells, int(cells.max()))
+
+
+def fake_save(path: str, values: Any, **rest: Any) -> str:
+    return path
+
+
+ANSWERS: dict[str, Callable[..., Any]] = {
+    "segment": fake_segment,
+    "make_cells": fake_cells,
+    "save": fake_save,
+    "doubt": lambda probabilities: np.zeros(probabilities.shape[1:], np.float32),
+}
+
+
+@pytest.fixture
+def executor() -> FakeExecutor:
+    return FakeExecutor()
+
+
+@pytest.fixture
+def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
+    return make_napari_viewer()
+
+
+@pytest.fixture
+def dock(viewer: Any, executor: FakeExecutor) -> Iterator[Any]:
+    from napari_infoleak.widgets.dock import InfoleakDock
+
+    widget = InfoleakDock(viewer, executor)
+    viewer.window.add_dock_widget(widget, name="Infoleak")
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def settle(qtbot: Any) -> Callable[[Any], None]:
+    """Wait until nothing runs any more."""
+
+    def wait(widget: Any) -> None:
+        qtbot.waitUntil(lambda: not widget.worker.busy, timeout=5000)
+
+    return wait
