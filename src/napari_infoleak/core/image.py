@@ -283,7 +283,10 @@ def lazy_or_numpy(array: Any) -> Any:
         return array
     if hasattr(array, "chunks") and hasattr(array, "dtype") and hasattr(array, "shape"):
         dask: Any = importlib.import_module("dask.array")
-        return dask.from_zarr(array) if home == "zarr" else dask.from_array(array)
+        if home == "zarr":
+            return dask.from_zarr(array)
+        by_plane = (1,) * (len(array.shape) - 2) + tuple(array.shape[-2:])
+        return dask.from_array(array, chunks=array.chunks or by_plane)
     if not hasattr(array, "__array__") and not isinstance(array, Sequence):
         raise BadInput(
             f"a {type(array).__name__} is no image; give a numpy, dask or zarr array, or the path "
