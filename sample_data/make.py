@@ -24,6 +24,8 @@ from scipy import ndimage as ndi
 from skimage.measure import label
 from skimage.morphology import skeletonize
 
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.io.record import to_text
 from napari_infoleak.learn import synthesis
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
 Bool = NDArray[np.bool_]
 INTERIOR, MEMBRANE = 1, 2
-TWO_CLASSES = {INTERIOR: "interior", MEMBRANE: "membrane"}
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def draw(recipe: Recipe) -> Sample:
     whole = np.where(truth == MEMBRANE, 0, scene.cells)
     cells = label(whole, connectivity=1).astype(np.uint16)
     strokes = np.zeros_like(truth)
-    middle = 0 if "T" in recipe.axes else len(truth) // 2
+    middle = (len(truth) - 1) // 2  # the plane that napari shows first
     strokes[middle] = paint(truth[middle], recipe.strokes, rng)
     image = _grey(scene.image, recipe)
     if recipe.axes == "TZCYX":
@@ -172,7 +173,8 @@ def _five_axes(
     frames = np.stack([both[w] for w in windows]).astype(np.float32)
     noisy = frames + rng.normal(0, 60, frames.shape)
     painted = np.zeros((FOCUS_STEPS, *truth[windows[0]].shape), np.uint8)
-    painted[0] = strokes[windows[0]]
+    middle = (FOCUS_STEPS - 1) // 2
+    painted[middle] = strokes[windows[middle]]
     return Sample(
         np.clip(np.round(noisy), 0, 4095).astype(np.uint16),
         np.stack([truth[w] for w in windows]),
@@ -250,6 +252,20 @@ def _neighbours(place: tuple[int, ...], track: Bool) -> Iterator[tuple[int, int]
                 yield y, x
 
 
+def _record(recipe: Recipe, axes: str, kind: str) -> dict[str, object]:
+    """What `napari_infoleak.io.write` would note, by which napari knows labels from images."""
+    noted: dict[str, object] = {"kind": kind, "axes": axes, "scale": recipe.scale}
+    noted["units"] = {
+        letter: "second" if letter == "T" else "micrometer" for letter in recipe.scale
+    }
+    if kind == "labels":
+        table = ClassTable().add("interior")
+        for _, class_name in recipe.classes.values():
+            table = table.add(class_name)
+        noted["classes"] = table.to_json()
+    return noted
+
+
 def save(folder: Path, name: str, recipe: Recipe, sample: Sample) -> None:
     """Write the four files of a sample.
 
@@ -262,13 +278,14 @@ def save(folder: Path, name: str, recipe: Recipe, sample: Sample) -> None:
     """
     bare = recipe.axes.replace("C", "")
     parts = {
-        "": (sample.image, recipe.axes),
-        "_strokes": (sample.strokes, bare),
-        "_truth": (sample.truth, bare),
-        "_cells": (sample.cells, bare),
+        "": (sample.image, recipe.axes, "image"),
+        "_strokes": (sample.strokes, bare, "labels"),
+        "_truth": (sample.truth, bare, "labels"),
+        "_cells": (sample.cells, bare, "cells"),
     }
-    for suffix, (array, axes) in parts.items():
+    for suffix, (array, axes, kind) in parts.items():
         metadata: dict[str, object] = {"axes": axes, "Name": name + suffix, "Creator": "infoleak"}
+        metadata["Description"] = to_text(_record(recipe, axes, kind))
         # A file's identity follows from its name, so that making it again changes no byte.
         metadata["UUID"] = str(uuid.uuid5(uuid.NAMESPACE_URL, name + suffix))
         for letter in "XYZ":
