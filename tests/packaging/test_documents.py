@@ -62,5 +62,5 @@ def test_each_readme_command_is_one_command_that_does_all_set_up(name: str) -> N
 
 def test_readme_commands_do_the_main_job_and_the_tests() -> None:
     assert "infoleak segment sample_data/em_stack.ome.tif" in readme_command("run")
-    assert "napari sample_data/em_stack.ome.tif --with napari-infoleak" in readme_command("run")
+    assert readme_command("run").strip().endswith("--with napari-infoleak")
     assert readme_command("test").strip().endswith("python -m pytest")
