@@ -1,0 +1,144 @@
+"""The network of annotation leakage: a U-Net, its own opinion, keys and the fusion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_infoleak.nets.read_out import Fusion, KeyHead, attend, over_others
+from napari_infoleak.nets.unet import UNet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class LeakageNet(nn.Module):
+    """What is learned of annotation leakage; knows tensors, not support sets.
+
+    Parameters
+    ----------
+    channels : int
+    widths : sequence of int
+    features, dimensions, stride : int
+        Channels of the feature map, of a key, and pixels a side of a key's cell.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        widths: Sequence[int] = (16, 32, 64, 128),
+        features: int = 32,
+        dimensions: int = 32,
+        stride: int = 4,
+    ) -> None:
+        super().__init__()
+        self.body = UNet(channels, widths, features)
+        self.own = nn.Conv2d(features, 2, 1)
+        self.key_head = KeyHead(features, dimensions, stride)
+        self.fusion = Fusion(features)
+        self.log_penalty = nn.Parameter(torch.tensor(-3.0))
+
+    @property
+    def reach(self) -> int:
+        """Pixels to each side that an answer can depend on, a multiple of `multiple_of`."""
+        step = self.body.multiple_of
+        beyond = self.fusion.reach + self.key_head.stride
+        return self.body.reach + -(-beyond // step) * step
+
+    @property
+    def penalty(self) -> Tensor:
+        """Penalty of the linear rule."""
+        return self.log_penalty.clamp(-7, 3).exp()
+
+    def fuse(
+        self,
+        features: Tensor,
+        own: Tensor,
+        affinity: Tensor,
+        read: Tensor,
+        likeness: Tensor,
+        linear: Tensor,
+    ) -> Tensor:
+        """What the annotations add to the scores of each class.
+
+        Parameters
+        ----------
+        features : Tensor, shape (B, F, Y, X)
+        own : Tensor, shape (B, 2, Y, X)
+            Log-probabilities of interior and membrane by the network itself.
+        affinity : Tensor, shape (K,)
+            Share of membrane, as the network sees it, among the annotated pixels of each class.
+        read : Tensor, shape (B, K, Y, X)
+            Probabilities found by `attend`.
+        likeness : Tensor, shape (B, Y, X)
+        linear : Tensor, shape (B, K, Y, X)
+            Scores of the linear rule.
+
+        Returns
+        -------
+        Tensor, shape (B, K, Y, X)
+        """
+        prior = prior_scores(own, affinity)
+        evidence = torch.stack(
+            [
+                over_others(prior),
+                4 * over_others(linear),
+                over_others((read + 1e-4).log()),
+                likeness[:, None].expand_as(read),
+            ],
+            2,
+        )
+        added: Tensor = self.fusion(features, evidence)
+        return added
+
+    def read(
+        self, keys: Tensor, memory_keys: Tensor, values: Tensor, bias: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Attend from a grid of cells and bring the patches back to full size.
+
+        Parameters
+        ----------
+        keys : Tensor, shape (B, D, y, x)
+        memory_keys, values, bias : Tensor
+            See `attend`.
+
+        Returns
+        -------
+        probabilities : Tensor, shape (B, K, Y, X)
+        likeness : Tensor, shape (B, Y, X)
+        """
+        stride = self.key_head.stride
+        batch, _, rows, columns = keys.shape
+        queries = rearrange(keys, "b d y x -> (b y x) d")
+        read, likeness = attend(queries, memory_keys, values, bias, self.key_head.tau)
+        size = {"b": batch, "y": rows, "x": columns}
+        full = rearrange(read, "(b y x) k (u v) -> b k (y u) (x v)", u=stride, v=stride, **size)
+        coarse = rearrange(likeness, "(b y x) -> b 1 y x", **size)
+        return full, F.interpolate(coarse, scale_factor=float(stride), mode="nearest")[:, 0]
+
+
+def prior_scores(own: Tensor, affinity: Tensor) -> Tensor:
+    """What the network's own opinion on membranes says of the user's classes.
+
+    A class whose annotated pixels the network takes for membrane scores high where the network
+    sees membrane; classes that are no membrane share the rest.
+
+    Parameters
+    ----------
+    own : Tensor, shape (B, 2, Y, X)
+        Log-probabilities of interior and membrane.
+    affinity : Tensor, shape (K,)
+        0 interior .. 1 membrane.
+
+    Returns
+    -------
+    Tensor, shape (B, K, Y, X)
+        Logarithms.
+    """
+    share = affinity.clamp(0.02, 0.98)[None, :, None, None]
+    inside, membrane = own[:, :1].exp(), own[:, 1:].exp()
+    return (share * membrane + (1 - share) * inside).log()

@@ -1,0 +1,191 @@
+"""How labels of annotated places leak into the answer for a new image.
+
+Three steps, each a function or module of its own: a key for each cell of `stride` x `stride` pixels
+(`KeyHead`), two read-outs of what was annotated (`attend`, by similarity of places; `ridge`, by the
+best linear rule in closed form), and their fusion with what the network says by itself (`Fusion`).
+
+Label attention without parameters is after Kato, Hotta 2023, arXiv 2304.07991; the closed-form
+read-out after Bertinetto et al. 2019, arXiv 1805.08136; label patches, the fusion and the way they
+are joined are ours.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+TAU_RANGE = (0.03, 0.2)
+
+
+class KeyHead(nn.Module):
+    """Unit-length keys of cells of `stride` x `stride` pixels, and features for the linear rule."""
+
+    def __init__(self, features: int = 32, dimensions: int = 32, stride: int = 4) -> None:
+        super().__init__()
+        self.stride = stride
+        self.to_key = nn.Conv2d(features, dimensions, stride, stride=stride)
+        self.to_linear = nn.Conv2d(features, dimensions, 1)
+        self.log_tau = nn.Parameter(torch.tensor(math.log(0.1)))
+
+    @property
+    def tau(self) -> Tensor:
+        """Temperature of the read-out, learned within `TAU_RANGE`."""
+        return self.log_tau.exp().clamp(*TAU_RANGE)
+
+    def keys(self, features: Tensor) -> Tensor:
+        """(B F Y X) -> (B D Y/stride X/stride), unit length."""
+        return F.normalize(self.to_key(features), dim=1)
+
+    def linear(self, features: Tensor) -> Tensor:
+        """(B F Y X) -> (B D+1 Y X); the last is 1, for the offset."""
+        phi = self.to_linear(features)
+        return torch.cat([phi, torch.ones_like(phi[:, :1])], 1)
+
+
+def label_patches(annotation: Tensor, stride: int, classes: int) -> Tensor:
+    """Cut an annotation into the cells that keys belong to.
+
+    Parameters
+    ----------
+    annotation : Tensor, shape (Y, X), int64
+        Class index from 0; -1 where unlabelled. Sizes are multiples of `stride`.
+    stride : int
+    classes : int
+        K.
+
+    Returns
+    -------
+    Tensor, shape (Y/stride * X/stride, K, stride * stride), float32
+        One-hot; all classes 0 where unlabelled.
+    """
+    hot = F.one_hot(annotation.clamp(min=0), classes) * (annotation >= 0)[..., None]
+    return rearrange(hot.float(), "(y a) (x b) k -> (y x) k (a b)", a=stride, b=stride)
+
+
+def attend(
+    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor, tau: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Labels of the annotated cells most like each queried cell.
+
+    Parameters
+    ----------
+    queries : Tensor, shape (N, D)
+    keys : Tensor, shape (M, D)
+        Both of unit length.
+    values : Tensor, shape (M, K, P)
+        Label patches, see `label_patches`.
+    bias : Tensor, shape (M,)
+        Logarithm of each entry's weight.
+    tau : Tensor, scalar
+
+    Returns
+    -------
+    probabilities : Tensor, shape (N, K, P)
+        Sum to 1 over K; equal for all classes where nothing labelled was found.
+    likeness : Tensor, shape (N,)
+        Cosine between the query and what it read, -1 to 1.
+    """
+    count, classes, pixels = values.shape
+    # One product gives labels and the mean key alike; the bias rides along as one more dimension.
+    query = torch.cat([queries / tau, torch.ones_like(queries[:, :1])], 1)
+    key = torch.cat([keys, bias[:, None]], 1)
+    value = torch.cat([values.reshape(count, -1), keys], 1)
+    read = F.scaled_dot_product_attention(query[None], key[None], value[None], scale=1.0)[0]
+    labels = read[:, : classes * pixels].reshape(-1, classes, pixels) + 1e-4 / classes
+    likeness = (queries * read[:, classes * pixels :]).sum(1)
+    return labels / labels.sum(1, keepdim=True), likeness
+
+
+def class_moments(phi: Tensor, index: Tensor, classes: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums over the labelled pixels that `ridge` needs; sums of two images add up.
+
+    Parameters
+    ----------
+    phi : Tensor, shape (N, D)
+    index : Tensor, shape (N,), int64
+        Class of each pixel, 0 to K - 1.
+    classes : int
+
+    Returns
+    -------
+    outer : Tensor, shape (K, D, D)
+    first : Tensor, shape (K, D)
+    count : Tensor, shape (K,)
+    """
+    outer, first = [], []
+    for c in range(classes):
+        own = phi[index == c]
+        outer.append(own.T @ own)
+        first.append(own.sum(0))
+    count = torch.bincount(index, minlength=classes).to(phi.dtype)
+    return torch.stack(outer), torch.stack(first), count
+
+
+def ridge(outer: Tensor, first: Tensor, count: Tensor, penalty: Tensor) -> Tensor:
+    """Best linear rule from features to classes, each class counting the same.
+
+    Parameters
+    ----------
+    outer, first, count : Tensor
+        See `class_moments`.
+    penalty : Tensor, scalar
+
+    Returns
+    -------
+    Tensor, shape (K, D)
+        Weights: the score of class k for features phi is ``weights[k] @ phi``.
+    """
+    share = count.clamp(min=1)
+    system = (outer / share[:, None, None]).mean(0)
+    system = system + penalty * torch.eye(system.shape[0], dtype=system.dtype, device=system.device)
+    target = first / share[:, None] / len(count)
+    weights: Tensor = torch.linalg.solve(system, target.T).T
+    return weights
+
+
+def over_others(scores: Tensor) -> Tensor:
+    """How far each class is ahead of the best other one; (B K Y X) -> (B K Y X)."""
+    if scores.shape[1] == 1:
+        return scores
+    best, where = scores.topk(2, dim=1)
+    rival = best[:, :1].expand_as(scores).clone()
+    rival.scatter_(1, where[:, :1], best[:, 1:2])
+    return scores - rival
+
+
+class Fusion(nn.Module):
+    """Join what the network says with what was read; the same weights for every class.
+
+    The last layer starts at zero: an untrained fusion changes nothing.
+    """
+
+    EVIDENCE = 4
+
+    def __init__(self, features: int = 32, width: int = 16) -> None:
+        super().__init__()
+        self.shared = nn.Conv2d(features, width, 1)
+        self.evidence = nn.Conv2d(self.EVIDENCE, width, 3, padding=1)
+        self.mix = nn.Conv2d(width, width, 3, padding=1)
+        self.out = nn.Conv2d(width, 1, 1)
+        self.direct = nn.Conv2d(self.EVIDENCE, 1, 1, bias=False)
+        for parameter in (*self.out.parameters(), *self.direct.parameters()):
+            nn.init.zeros_(parameter)
+
+    @property
+    def reach(self) -> int:
+        """Pixels to each side that an answer can depend on."""
+        return 2
+
+    def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
+        """(B F Y X), (B K E Y X) -> (B K Y X), to be added to the scores."""
+        batch, classes = evidence.shape[:2]
+        shared = self.shared(features).repeat_interleave(classes, 0)
+        flat = evidence.flatten(0, 1)
+        hidden = F.relu(self.evidence(flat) + shared)
+        hidden = F.relu(self.mix(hidden))
+        added: Tensor = self.out(hidden) + self.direct(flat)
+        return added.reshape(batch, classes, *added.shape[-2:])

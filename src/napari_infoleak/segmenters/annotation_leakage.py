@@ -1,0 +1,263 @@
+"""Annotation leakage: annotated images leak into the answer at test time, without training.
+
+The network has an opinion of its own on membranes. Of annotated images it keeps keys and label
+patches (the memory); for a new image it looks up similar places there, reads their labels, and a
+fusion adds to its opinion what was read. After Kato, Hotta 2023, arXiv 2304.07991 (label attention
+at test time); the memory over many images, the closed-form rule and the fusion are ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.core.errors import BadInput, BadModelFile
+from napari_infoleak.nets.leakage_net import LeakageNet
+from napari_infoleak.nets.read_out import ridge
+from napari_infoleak.segmenters.encoding import EncodedPlane, encode
+from napari_infoleak.segmenters.memory import LeakageMemory, balance, choose
+from napari_infoleak.segmenters.protocol import SegmenterSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from napari_infoleak.core.support import SupportPlane, SupportSet
+
+METHOD = "annotation-leakage"
+_PRESET = (1, 2)  # interior, membrane
+_KEPT_PLANES = 64  # encoded planes that are kept, so that a new stroke costs its own plane alone
+
+
+class AnnotationLeakage:
+    """The segmenter of test-time annotations.
+
+    Parameters
+    ----------
+    net : LeakageNet
+    config : mapping
+        Arguments that `net` was made with.
+    classes : ClassTable, optional
+        Classes of the answer without a support set; the membrane preset by default.
+    leak : float
+        Strength of the leak: 0 is the network's own opinion alone, 1 the whole of it.
+    cap : int
+        Most entries of a memory.
+    """
+
+    def __init__(
+        self,
+        net: LeakageNet,
+        config: Mapping[str, Any] | None = None,
+        classes: ClassTable | None = None,
+        leak: float = 1.0,
+        cap: int = 2048,
+    ) -> None:
+        self.net = net.eval()
+        self.config = dict(config or {})
+        self.classes = classes or ClassTable.membrane()
+        self.leak = leak
+        self.cap = cap
+        self.spec = SegmenterSpec(
+            METHOD, (2,), net.reach, net.body.multiple_of, 1, needs_support=False
+        )
+        self.weights_hash = _hash(net.state_dict())
+        self._encoded: OrderedDict[str, EncodedPlane] = OrderedDict()
+
+    @classmethod
+    def from_file(
+        cls, tensors: Mapping[str, Tensor], header: Mapping[str, Any]
+    ) -> AnnotationLeakage:
+        """Build from what `io.weights.load_weights` read.
+
+        Raises
+        ------
+        BadModelFile
+            If tensors and configuration do not fit each other.
+        """
+        config = dict(header.get("config") or {})
+        try:
+            net = LeakageNet(**config)
+            net.load_state_dict(dict(tensors))
+            classes = ClassTable.from_json(header["classes"])
+        except (RuntimeError, TypeError, ValueError, KeyError) as error:
+            raise BadModelFile(
+                f"the file holds no network for {METHOD}, or a damaged one: {error}"
+            ) from error
+        return cls(net, config, classes)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights by name."""
+        return {name: tensor.contiguous() for name, tensor in self.net.state_dict().items()}
+
+    def header(self) -> dict[str, Any]:
+        """Method, configuration and classes, as plain JSON."""
+        return {"method": METHOD, "config": self.config, "classes": self.classes.to_json()}
+
+    def modules(self) -> Iterable[nn.Module]:
+        """The network."""
+        return [self.net]
+
+    def with_leak(self, leak: float) -> AnnotationLeakage:
+        """Return the same segmenter with another strength of the leak.
+
+        Raises
+        ------
+        BadInput
+            If `leak` is not within 0 to 1.
+        """
+        if not 0 <= leak <= 1:
+            raise BadInput(f"the leak strength is {leak}; expected a number from 0 to 1")
+        other = copy.copy(self)  # encoded planes are shared: they do not depend on the leak
+        other.leak = float(leak)
+        return other
+
+    @torch.inference_mode()
+    def remember(self, support: SupportSet | None) -> LeakageMemory:
+        """Make a memory of a support set; planes seen before are not encoded again.
+
+        Parameters
+        ----------
+        support : SupportSet or None
+            None or empty: the network answers by itself.
+
+        Returns
+        -------
+        LeakageMemory
+            The same for the same planes, in whatever order they were added.
+
+        Raises
+        ------
+        BadInput
+            If only one class is painted.
+        """
+        if not support:
+            return self._alone()
+        ids = support.class_ids
+        if len(ids) < 2:
+            raise BadInput(
+                f"only class {ids[0]} is painted; paint at least one stroke of a second class"
+            )
+        planes = sorted(support.planes, key=lambda plane: plane.hash)
+        parts = [self._encode(plane) for plane in planes]
+        sizes = [len(part.keys) for part in parts]
+        patches = torch.cat([part.patches for part in parts])
+        values = torch.stack([patches == k for k in ids], 1).float()
+        kept = choose(values, self.cap, torch.Generator().manual_seed(0))
+        values = values[kept]
+        origin = torch.arange(len(parts)).repeat_interleave(torch.tensor(sizes))
+        weights = torch.tensor([plane.weight for plane in planes])[origin[kept]]
+        affinity = _affinity(parts, planes, ids)
+        places = torch.cat([origin[:, None], torch.cat([part.places for part in parts])], 1)
+        memory = LeakageMemory(
+            class_ids=ids,
+            keys=torch.cat([part.keys for part in parts])[kept],
+            values=values,
+            bias=balance(values, weights),
+            rule=self._rule(parts, planes, ids),
+            affinity=affinity,
+            preset=ids == _PRESET and bool(affinity[1] >= affinity[0]),
+            places=places[kept],
+            version=f"{self.weights_hash[:16]}-{support.hash[:16]}",
+        )
+        return memory.to(self._device)
+
+    @torch.inference_mode()
+    def scores(self, tiles: Tensor, memory: LeakageMemory) -> Tensor:
+        """Answer tiles.
+
+        Parameters
+        ----------
+        tiles : Tensor, shape (B, 1, Y, X), float32
+            Grey values brought to range by `core.normalise`.
+        memory : LeakageMemory
+
+        Returns
+        -------
+        Tensor, shape (B, K, Y, X)
+            Scores, K in the order of ``memory.class_ids``.
+
+        Raises
+        ------
+        BadInput
+            If the memory was made by other weights.
+        """
+        if not memory.version.startswith(self.weights_hash[:16]):
+            raise BadInput("the memory was made by other weights; make it again with remember")
+        features = self.net.body(tiles.contiguous(memory_format=torch.channels_last))
+        own: Tensor = self.net.own(features).log_softmax(1)
+        if len(memory) == 0:
+            return own
+        base = own if memory.preset else torch.zeros((), device=own.device)
+        keys = self.net.key_head.keys(features)
+        read, likeness = self.net.read(keys, memory.keys, memory.values, memory.bias)
+        linear = torch.einsum("bdyx,kd->bkyx", self.net.key_head.linear(features), memory.rule)
+        added = self.net.fuse(features, own, memory.affinity, read, likeness, linear)
+        return base + self.leak * added
+
+    @property
+    def _device(self) -> torch.device:
+        return self.net.log_penalty.device
+
+    def _encode(self, plane: SupportPlane) -> EncodedPlane:
+        kept = self._encoded.pop(plane.hash, None) or encode(self.net, plane)
+        self._encoded[plane.hash] = kept
+        if len(self._encoded) > _KEPT_PLANES:
+            self._encoded.popitem(last=False)
+        return kept
+
+    def _rule(
+        self, parts: Sequence[EncodedPlane], planes: Sequence[SupportPlane], ids: tuple[int, ...]
+    ) -> Tensor:
+        """Linear rule from the sums of all planes, in double precision."""
+        totals = []
+        for k in ids:
+            own = [
+                [plane.weight * s for s in part.moments[k]]
+                for part, plane in zip(parts, planes, strict=True)
+                if k in part.moments
+            ]
+            totals.append([torch.stack(s).sum(0) for s in zip(*own, strict=True)])
+        outer, first, count = (torch.stack(s) for s in zip(*totals, strict=True))
+        return ridge(outer, first, count, self.net.penalty.cpu().double()).float()
+
+    def _alone(self) -> LeakageMemory:
+        """The empty memory: the network's own opinion answers."""
+        dimensions = self.net.key_head.to_key.out_channels
+        cell = self.net.key_head.stride**2
+        return LeakageMemory(
+            class_ids=_PRESET,
+            keys=torch.zeros(0, dimensions),
+            values=torch.zeros(0, len(_PRESET), cell),
+            bias=torch.zeros(0),
+            rule=torch.zeros(len(_PRESET), dimensions + 1),
+            affinity=torch.tensor([0.0, 1.0]),
+            preset=True,
+            places=torch.zeros((0, 3), dtype=torch.int64),
+            version=f"{self.weights_hash[:16]}-none",
+        ).to(self._device)
+
+
+def _affinity(
+    parts: Sequence[EncodedPlane], planes: Sequence[SupportPlane], ids: tuple[int, ...]
+) -> Tensor:
+    """How much of each class's paint the network takes for membrane, 0 to 1."""
+    pairs = list(zip(parts, planes, strict=True))
+    membrane = [sum(p.weight * e.membrane.get(k, 0.0) for e, p in pairs) for k in ids]
+    pixels = [
+        sum(p.weight * float(e.moments[k][2]) for e, p in pairs if k in e.moments) for k in ids
+    ]
+    return torch.tensor(membrane) / torch.tensor(pixels)
+
+
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""What there is to choose from: methods by name, and models that lie ready or in files.
+
+A table of strings: listing imports neither torch nor any network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import struct
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_infoleak.core.errors import BadInput, BadModelFile
+
+if TYPE_CHECKING:
+    from napari_infoleak.segmenters.protocol import Segmenter
+
+_SHIPPED = Path(__file__).parents[1] / "weights"
+
+
+@dataclass(frozen=True)
+class MethodInfo:
+    """A method that a user can choose.
+
+    Attributes
+    ----------
+    name, title, summary, paper : str
+        Summary is one plain sentence; paper a DOI or arXiv number.
+    evidence : str
+        "confirmed" where the paper or its authors' code says how, "reconstructed" where we chose.
+    dims : tuple of int
+    trains, needs_support : bool
+    location : str
+        Module and class, ``module:Class``.
+    """
+
+    name: str
+    title: str
+    summary: str
+    paper: str
+    evidence: str
+    dims: tuple[int, ...]
+    trains: bool
+    needs_support: bool
+    location: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Weights that lie ready.
+
+    Attributes
+    ----------
+    name : str
+    path : Path
+    method : str
+    size_bytes : int
+    classes : tuple of str
+    description : str
+    sha256 : str
+        Of the file.
+    """
+
+    name: str
+    path: Path
+    method: str
+    size_bytes: int
+    classes: tuple[str, ...]
+    description: str
+    sha256: str
+
+
+METHODS: dict[str, MethodInfo] = {
+    info.name: info
+    for info in (
+        MethodInfo(
+            name="annotation-leakage",
+            title="Annotation leakage",
+            summary="Your painted strokes are looked up while an image is segmented; no training.",
+            paper="arXiv 2304.07991",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=False,
+            needs_support=False,
+            location="napari_infoleak.segmenters.annotation_leakage:AnnotationLeakage",
+        ),
+    )
+}
+
+
+def methods() -> list[MethodInfo]:
+    """All methods, in the order in which they are shown."""
+    return list(METHODS.values())
+
+
+def models() -> list[ModelInfo]:
+    """All weights that are shipped."""
+    return [_describe(path) for path in sorted(_SHIPPED.glob("*.safetensors"))]
+
+
+@cache
+def _describe(path: Path) -> ModelInfo:
+    from napari_infoleak.io.weights import weights_hash
+
+    header = _peek(path)
+    return ModelInfo(
+        name=path.stem,
+        path=path,
+        method=str(header.get("method", "")),
+        size_bytes=path.stat().st_size,
+        classes=tuple(str(entry["name"]) for entry in header.get("classes", [])),
+        description=str(header.get("description", "")),
+        sha256=weights_hash(path),
+    )
+
+
+def _peek(path: Path) -> dict[str, Any]:
+    """The header of a weights file, without its tensors."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        outer = json.loads(file.read(length))
+    found: dict[str, Any] = json.loads(outer["__metadata__"]["infoleak"])
+    return found
+
+
+def load(model: str | Path, device: str = "cpu") -> Segmenter:
+    """Make a segmenter from shipped weights or from a file.
+
+    Parameters
+    ----------
+    model : str or Path
+        A name of `models`, or the path of a ``.safetensors`` file.
+    device : str
+        Where the weights go, as torch names it.
+
+    Returns
+    -------
+    Segmenter
+
+    Raises
+    ------
+    BadInput
+        If there is no model of that name.
+    BadModelFile
+        If the file is no model of ours, or damaged.
+    """
+    from napari_infoleak.io.weights import load_weights
+
+    tensors, header = load_weights(_path_of(model))
+    method = METHODS.get(str(header.get("method")))
+    if method is None:
+        raise BadModelFile(
+            f"the model {model} was made by the method {header.get('method')!r}, which this"
+            f" version does not know; it knows {', '.join(METHODS)}"
+        )
+    module, name = method.location.split(":")
+    segmenter: Segmenter = getattr(import_module(module), name).from_file(tensors, header)
+    for part in segmenter.modules():
+        part.to(device)
+    return segmenter
+
+
+def _path_of(model: str | Path) -> Path:
+    shipped = _SHIPPED / f"{model}.safetensors"
+    if isinstance(model, str) and shipped.is_file():
+        return shipped
+    path = Path(model)
+    if path.is_file():
+        return path
+    known = [found.stem for found in sorted(_SHIPPED.glob("*.safetensors"))]
+    near = difflib.get_close_matches(str(model), known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
+    raise BadInput(f"there is no model or model file {str(model)!r}; {hint}")
