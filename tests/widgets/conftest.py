@@ -109,14 +109,29 @@ def executor() -> FakeExecutor:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer: Callable[..., Any]) -> Any:
-    return make_napari_viewer()
+def viewer() -> Any:
+    """A viewer without a window: layers, dims and theme are all that most panels look at."""
+    from napari.components import ViewerModel
+
+    return ViewerModel()
 
 
 @pytest.fixture
-def dock(viewer: Any, executor: FakeExecutor) -> Iterator[Any]:
+def dock(qtbot: Any, viewer: Any, executor: FakeExecutor) -> Iterator[Any]:
     from napari_infoleak.widgets.dock import InfoleakDock
 
+    widget = InfoleakDock(viewer, executor)
+    qtbot.addWidget(widget)
+    yield widget
+    widget.shut()
+
+
+@pytest.fixture
+def window(make_napari_viewer: Callable[..., Any], executor: FakeExecutor) -> Iterator[Any]:
+    """A dock in a real napari window, which is slow to open."""
+    from napari_infoleak.widgets.dock import InfoleakDock
+
+    viewer = make_napari_viewer()
     widget = InfoleakDock(viewer, executor)
     viewer.window.add_dock_widget(widget, name="Infoleak")
     yield widget

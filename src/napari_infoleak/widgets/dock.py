@@ -56,7 +56,7 @@ class InfoleakDock(QWidget):
         self.worker = Worker(executor, self)
         self.results = Results(napari_viewer)
         self.segmenting = Segmenting(self.state, self.worker, self.results)
-        self.image = ImagePanel(self.state, napari_viewer)
+        self.image = ImagePanel(self.state, napari_viewer, self.results)
         self.annotate = AnnotatePanel(self.state, napari_viewer)
         self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting)
         self.cells = CellsPanel(self.state, self.worker, self.results)

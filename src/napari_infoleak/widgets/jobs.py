@@ -178,16 +178,17 @@ def save(
     **calibration: Mapping[str, Any],
 ) -> Path:
     """Write a result to a file; its ending chooses the format."""
-    from napari_infoleak import api
     from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.io.write import write
 
-    cancel.check()
-    return api.write(
+    return write(
         path,
         _whole(values, axes),
         axes=axes,
         kind=kind,
         classes=ClassTable.from_json(classes) if kind in ("labels", "probabilities") else None,
+        progress=progress,
+        cancel=cancel,
         **calibration,
     )
 

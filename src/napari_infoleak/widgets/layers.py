@@ -23,7 +23,7 @@ from napari_infoleak.core.region import Region
 if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Image as ImageLayer
-    from napari.layers import Labels, Layer
+    from napari.layers import Layer
 
 KEY = "infoleak"
 """Where our notes lie in a layer's metadata."""
@@ -314,7 +314,7 @@ def file_of(layer: Layer) -> str | None:
     return None if path is None or notes.get("changed") else str(path)
 
 
-def fits(labels: Labels, source: Source) -> bool:
+def fits(labels: Layer, source: Source) -> bool:
     """Tell whether a labels layer can be an annotation of an image."""
     shape = tuple(int(n) for n in full_resolution(labels).shape)
     grid = source.grid

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+    from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
 
 _AXES = "TCZYX"
@@ -42,11 +43,14 @@ class ImagePanel(Section):
         Gets the source, or the reason why there is none.
     viewer : napari Viewer
         Where the layers are.
+    results : Results
+        The layers that follow the image.
     """
 
-    def __init__(self, state: DockState, viewer: Viewer) -> None:
+    def __init__(self, state: DockState, viewer: Viewer, results: Results) -> None:
         super().__init__(1, "Image")
         self._state = state
+        self._results = results
         self._layer: Layer | None = None
         self.layer = LayerChoice(viewer, _is_image, "no image yet")
         self.layer.setToolTip(TIPS["image.layer"])
@@ -141,6 +145,7 @@ class ImagePanel(Section):
             for event, react in (
                 (old.events.data, self._reread),
                 (old.events.scale, self._rescale),
+                (old.events.translate, self._rescale),
                 (old.events.units, self._rescale),
             ):
                 if connect:
@@ -153,7 +158,10 @@ class ImagePanel(Section):
         self.read_layer(self._layer)
 
     def _rescale(self, event: Any = None) -> None:
-        self._show_scale(self._state.source)
+        source = self._state.source
+        self._show_scale(source)
+        if source is not None:
+            self._results.follow(source)
 
     def _fill_channels(self, source: Source | None) -> None:
         names = [] if source is None else channel_names(source)

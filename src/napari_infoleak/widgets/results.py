@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.widgets.annotation import blank, class_colours
-from napari_infoleak.widgets.layers import KEY, Source, identity, note
+from napari_infoleak.widgets.layers import KEY, Source, fits, identity, note
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -91,11 +91,11 @@ class Results:
             layer.colormap = class_colours(classes)
         return layer
 
-    def drop(self, source: Source, kind: str) -> None:
-        """Remove a result that is no longer true."""
-        layer = self.find(source, kind)
-        if layer is not None:
-            self.viewer.layers.remove(layer)
+    def follow(self, source: Source) -> None:
+        """Move all layers of an image, its annotation among them, to where the image is now."""
+        for layer in self.viewer.layers:
+            if note(layer).get("image") == identity(source.layer) and fits(layer, source):
+                self._place(layer, source)
 
     def _filled(
         self, layer: Layer | None, source: Source, values: Any, region: Region | None
@@ -145,6 +145,8 @@ class Results:
     def _place(layer: Layer, source: Source) -> None:
         """Follow the image, whose calibration may have been mended since."""
         grid = source.grid
+        if layer.ndim != len(grid.shape):
+            return  # an annotation that came without the long C pixel
         if not np.allclose(layer.scale, grid.scale):
             layer.scale = grid.scale
         if not np.allclose(layer.translate, grid.translate):

@@ -9,7 +9,7 @@ from superqt import QElidingLabel
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets.layer_choice import LayerChoice
-from napari_infoleak.widgets.layers import fits, note, source_of
+from napari_infoleak.widgets.layers import fits, identity, note, source_of
 from napari_infoleak.widgets.section import ActionButton, flat_button, quiet_label, say
 from napari_infoleak.widgets.state import SupportPair
 from napari_infoleak.widgets.tooltips import TIPS
@@ -118,8 +118,11 @@ class SupportList(QWidget):
         from napari.layers import Labels
 
         image = self.image.layer
-        kind = note(layer).get("kind", "annotation")
-        if image is None or not isinstance(layer, Labels) or kind != "annotation":
+        if image is None or not isinstance(layer, Labels):
+            return False
+        notes = note(layer)
+        foreign = notes.get("image", identity(image)) != identity(image)
+        if foreign or notes.get("kind", "annotation") != "annotation":
             return False
         try:
             return fits(layer, source_of(image))

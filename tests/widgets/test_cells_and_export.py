@@ -1,0 +1,158 @@
+"""Cells on their image, files with their calibration, and a command that can be pasted."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.command import bare, segment_command, stem
+from napari_infoleak.widgets.panel_export import with_ending
+
+
+@pytest.fixture
+def answered(dock: Any, viewer: Any, settle: Any, rng: np.random.Generator) -> Any:
+    image = np.zeros((3, 40, 48))
+    image[:, 5:15, 5:15] = image[:, 20:35, 20:40] = 1
+    viewer.add_image(
+        image, name="cells", scale=(0.9, 0.3, 0.2), units=("micrometer",) * 3, translate=(1, 2, 3)
+    )
+    dock.segment.segment_stack()
+    settle(dock)
+    return dock
+
+
+def test_cells_lie_on_the_image(answered: Any, viewer: Any, executor: Any, settle: Any) -> None:
+    answered.cells.make_cells()
+    asked = executor.asked[-1][1]
+    assert asked["axes"] == "ZYX"
+    assert asked["spacing"] == {"Z": 0.9, "Y": 0.3, "X": 0.2}
+    settle(answered)
+    cells = viewer.layers["cells cells"]
+    assert cells.data.shape == (3, 40, 48)
+    assert tuple(cells.scale) == (0.9, 0.3, 0.2)
+    assert answered.state.cells == 2
+    assert "2 cells" in answered.footer.text.text()
+
+
+def test_a_new_answer_outdates_the_cells(answered: Any, settle: Any) -> None:
+    answered.cells.make_cells()
+    settle(answered)
+    answered.segment.segment_stack()
+    settle(answered)
+    assert answered.state.cells is None
+    assert "Make cells first" in _reason(answered, "Cells")
+
+
+def test_what_is_not_there_cannot_be_saved(dock: Any, viewer: Any) -> None:
+    viewer.add_image(np.zeros((40, 48)))
+    assert "Segment first" in _reason(dock, "Labels")
+    assert "Nothing is painted" in _reason(dock, "Annotation")
+
+
+def _reason(dock: Any, what: str) -> str:
+    dock.export.what.setCurrentText(what)
+    assert not dock.export.save.isEnabled()
+    assert dock.export.save.toolTip() == dock.export.reason.text()
+    return str(dock.export.reason.text())
+
+
+@pytest.mark.parametrize("name", ["a.ome.tif", "a.tif", "a.ome.zarr", "a.npy"])
+def test_saved_labels_open_again_as_they_were(
+    answered: Any, executor: Any, settle: Any, tmp_path: Path, name: str
+) -> None:
+    from napari_infoleak.io import read, read_labels
+
+    path = tmp_path / "müsli und brot" / name
+    path.parent.mkdir()
+    assert answered.export.save_to(path, "labels")
+    jobs.save(**executor.asked[-1][1])
+    settle(answered)
+    labels, axes = read_labels(path)
+    shown = answered.viewer.layers["cells labels"].data
+    assert axes == "ZYX"
+    assert np.array_equal(labels, shown)
+    image = read(path)
+    assert image.scale == pytest.approx({"Z": 0.9, "Y": 0.3, "X": 0.2})
+    assert image.units["Y"] == "micrometer"
+
+
+def test_probabilities_keep_their_classes(
+    answered: Any, executor: Any, settle: Any, tmp_path: Path
+) -> None:
+    from napari_infoleak.io import read
+
+    answered.export.save_to(tmp_path / "p.ome.tif", "probabilities")
+    jobs.save(**executor.asked[-1][1])
+    settle(answered)
+    image = read(tmp_path / "p.ome.tif")
+    assert image.sizes["C"] == 2
+    assert image.channel_names == ("interior", "membrane")
+
+
+def test_dialog_asks_for_a_name(
+    answered: Any, executor: Any, settle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from qtpy.QtWidgets import QFileDialog
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: ("mine", "NumPy (*.npy)"))
+    answered.export.ask_and_save()
+    assert executor.asked[-1][1]["path"] == "mine.npy"
+    settle(answered)
+    assert "Saved" in answered.footer.text.text()
+
+
+def test_endings() -> None:
+    assert with_ending("a", "OME-TIFF (*.ome.tif)") == "a.ome.tif"
+    assert with_ending("a.tif", "NumPy (*.npy)") == "a.tif"
+    assert with_ending("a.b", "OME-Zarr (*.ome.zarr)") == "a.b.ome.zarr"
+    assert bare("x/a.ome.tif") == "a"
+    assert stem("my cells [1]") == "my_cells__1"
+
+
+def test_command_names_files_and_settings(dock: Any, viewer: Any, tmp_path: Path) -> None:
+    layer = viewer.add_image(np.zeros((3, 2, 40, 48)), name="two channels")
+    layer.metadata["infoleak"] = {"file": str(tmp_path / "two channels.tif")}
+    dock.image.use_letters("ZCYX")
+    dock.image.channel.setCurrentIndex(1)
+    dock.segment.leak.setValue(0.5)
+    dock.annotate.make_layer()
+    paint = dock.annotate.layer.layer
+    paint.data[0, 0, 0, :5], paint.data[0, 0, 9, :5] = 1, 2
+    dock.annotate.count_now()
+    command = segment_command(dock.state)
+    words = shlex.split(command.text)
+    assert words[:3] == ["infoleak", "segment", str(tmp_path / "two channels.tif")]
+    assert words[words.index("--axes") + 1] == "ZCYX"
+    assert words[words.index("--channel") + 1] == "1"
+    assert words[words.index("--leak") + 1] == "0.5"
+    assert words[words.index("--annotations") + 1] == "two_channels_annotation.tif"
+    assert command.missing == ["“two channels annotation” as two_channels_annotation.tif"]
+
+
+def test_saving_the_annotation_completes_the_command(
+    dock: Any, viewer: Any, settle: Any, tmp_path: Path
+) -> None:
+    from qtpy.QtWidgets import QApplication
+
+    layer = viewer.add_image(np.zeros((40, 48)), name="cells")
+    layer.metadata["infoleak"] = {"file": "cells.tif"}
+    dock.annotate.make_layer()
+    paint = dock.annotate.layer.layer
+    paint.data_setitem((np.zeros(5, int), np.arange(5)), 1)
+    paint.data_setitem((np.ones(5, int), np.arange(5)), 2)
+    dock.annotate.count_now()
+    assert segment_command(dock.state).missing
+    dock.export.save_to(tmp_path / "paint.tif", "annotation")
+    settle(dock)
+    command = segment_command(dock.state)
+    assert not command.missing
+    assert str(tmp_path / "paint.tif") in command.words
+    dock.export.copy_command()
+    assert QApplication.clipboard().text() == command.text
+    paint.data_setitem((np.full(5, 2), np.arange(5)), 2)
+    assert segment_command(dock.state).missing, "the file does not hold the last stroke"

@@ -1,0 +1,97 @@
+"""The axes row, the scale and the channel of the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_infoleak.widgets.layers import guess_letters, swap_letter
+from napari_infoleak.widgets.scale_editor import scale_in_words
+
+
+@given(
+    st.permutations("TCZYX").map("".join),
+    st.integers(2, 5),
+    st.integers(0, 4),
+    st.sampled_from("TCZYX"),
+)
+def test_swapping_never_repeats_a_letter(axes: str, ndim: int, position: int, letter: str) -> None:
+    letters = axes[:ndim]
+    swapped = swap_letter(letters, position % ndim, letter)
+    assert len(set(swapped)) == ndim
+    assert swapped[position % ndim] == letter
+
+
+def test_letters_are_guessed_shown_mended_and_remembered(dock: Any, viewer: Any) -> None:
+    first = viewer.add_image(np.zeros((5, 40, 48)), name="first")
+    assert [box.currentText() for box in dock.image.axes.boxes] == list("ZYX")
+    dock.image.axes.boxes[0].setCurrentText("T")
+    assert dock.state.source.axes == "TYX"
+    second = viewer.add_image(np.zeros((2, 40, 48)), name="second")
+    dock.image.layer.choose(second)
+    assert dock.state.source.axes == "ZYX"
+    dock.image.layer.choose(first)
+    assert dock.state.source.axes == "TYX"
+
+
+def test_a_missing_row_axis_is_said(dock: Any, viewer: Any) -> None:
+    viewer.add_image(np.zeros((5, 40, 48)))
+    dock.image.axes.boxes[1].setCurrentText("T")
+    assert "Y" in dock.image.trouble.text()
+    assert dock.state.source is None
+    dock.image.axes.boxes[1].setCurrentText("Y")
+    assert dock.state.source is not None
+    assert dock.image.trouble.isHidden()
+
+
+def test_letters_that_the_layer_names_are_taken(viewer: Any) -> None:
+    layer = viewer.add_image(np.zeros((5, 40, 48)), axis_labels=("t", "y", "x"))
+    assert guess_letters(layer) == "TYX"
+    odd = viewer.add_image(np.zeros((5, 40, 48)), axis_labels=("plane", "row", "column"))
+    assert guess_letters(odd) == "ZYX"
+
+
+def test_scale_is_shown_in_words(dock: Any, viewer: Any) -> None:
+    viewer.add_image(np.zeros((5, 40, 48)), scale=(0.9, 0.3, 0.3), units=("micrometer",) * 3)
+    assert scale_in_words(dock.state.source) == "Z 0.9 µm · Y X 0.3 µm"
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((40, 48)))
+    assert dock.image.scale.text() == "not calibrated"
+
+
+def test_scale_is_mended_in_the_layer_and_followed_by_results(
+    dock: Any, viewer: Any, settle: Any
+) -> None:
+    layer = viewer.add_image(np.zeros((5, 40, 48)), name="cells")
+    dock.annotate.make_layer()
+    dock.segment.segment_stack()
+    settle(dock)
+    editor = dock.image.editor
+    editor.unit["Z"].setCurrentIndex(editor.unit["Z"].findData("nanometer"))
+    editor.numbers["Z"].setValue(40)
+    editor.numbers["X"].setValue(5)
+    assert tuple(layer.scale) == (40, 1, 5)
+    assert [str(unit) for unit in layer.units] == ["nanometer"] * 3
+    for name in ("cells labels", "cells annotation"):
+        assert tuple(viewer.layers[name].scale) == (40, 1, 5)
+        assert [str(unit) for unit in viewer.layers[name].units] == ["nanometer"] * 3
+
+
+@pytest.mark.parametrize(("index", "channel"), [(0, 0), (2, 2)])
+def test_channel_is_chosen(dock: Any, viewer: Any, index: int, channel: int) -> None:
+    viewer.add_image(np.zeros((3, 40, 48)), axis_labels=("C", "Y", "X"))
+    assert dock.image.channel.count() == 3
+    dock.image.channel.setCurrentIndex(2 if index == 0 else 0)
+    dock.image.channel.setCurrentIndex(index)
+    assert dock.state.channel == channel
+
+
+def test_results_are_no_images_to_segment(dock: Any, viewer: Any, settle: Any) -> None:
+    viewer.add_image(np.zeros((40, 48)), name="cells")
+    dock.segment.segment_stack()
+    settle(dock)
+    assert [dock.image.layer.itemText(i) for i in range(dock.image.layer.count())] == ["cells"]

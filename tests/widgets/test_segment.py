@@ -1,0 +1,224 @@
+"""Asking for answers: what is sent, what comes on screen, what is said when it goes wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.core.region import Region
+
+
+@pytest.fixture
+def stack(dock: Any, viewer: Any, rng: np.random.Generator) -> Any:
+    viewer.add_image(rng.random((5, 40, 48)), name="cells")
+    return dock
+
+
+def paint(dock: Any, *classes: int) -> None:
+    dock.annotate.make_layer()
+    layer = dock.annotate.layer.layer
+    for row, number in enumerate(classes):
+        layer.data[0, 3 * row, 2:30] = number
+    layer.refresh()
+    dock.annotate.count_now()
+
+
+def test_nothing_painted_says_so_and_answers_plain_membranes(
+    stack: Any, executor: Any, settle: Any
+) -> None:
+    assert "Nothing painted" in stack.segment.reason.text()
+    stack.segment.segment_stack()
+    assert executor.asked[-1][1]["annotation"] is None
+    settle(stack)
+    assert stack.state.answer.complete
+
+
+def test_one_class_painted_is_refused_in_words(stack: Any) -> None:
+    paint(stack, 2)
+    assert not stack.segment.view.isEnabled()
+    assert "Only “membrane” is painted" in stack.segment.reason.text()
+    assert "Only “membrane” is painted" in stack.segment.stack.toolTip()
+
+
+def test_view_answers_the_slice_on_screen(
+    stack: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    paint(stack, 1, 2)
+    viewer.dims.set_current_step(0, 3)
+    stack.segment.segment_view()
+    assert executor.asked[-1][1]["region"] == Region(0, 1, 3, 4, 0, 40, 0, 48)
+    settle(stack)
+    labels = viewer.layers["cells labels"].data
+    assert labels[3].all()
+    assert not labels[[0, 1, 2, 4]].any()
+    assert not stack.state.answer.complete
+    assert not stack.cells.make.isEnabled()
+    assert "Segment stack" in stack.cells.make.toolTip()
+
+
+def test_results_update_their_own_layers(
+    stack: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    for step in range(3):
+        viewer.dims.set_current_step(0, step)
+        stack.segment.segment_view()
+        settle(stack)
+    stack.segment.segment_stack()
+    settle(stack)
+    names = [layer.name for layer in viewer.layers]
+    assert names == ["cells", "cells labels", "cells membrane"]
+    assert viewer.layers["cells labels"].data.all()
+
+
+def test_painting_goes_on_where_it_was(stack: Any, viewer: Any, settle: Any) -> None:
+    paint(stack, 1, 2)
+    layer = stack.state.annotation.layer
+    before = layer.data.copy()
+    stack.segment.segment_stack()
+    settle(stack)
+    assert viewer.layers.selection.active is layer
+    assert viewer.layers[-1] is layer
+    assert layer.mode == "paint"
+    assert np.array_equal(layer.data, before)
+
+
+def test_overlays_show_and_hide_layers(stack: Any, viewer: Any, settle: Any) -> None:
+    stack.segment.segment_stack()
+    settle(stack)
+    assert viewer.layers["cells labels"].visible
+    assert not viewer.layers["cells membrane"].visible
+    stack.segment.overlays["membrane"].setChecked(True)
+    stack.segment.overlays["labels"].setChecked(False)
+    assert viewer.layers["cells membrane"].visible
+    assert not viewer.layers["cells labels"].visible
+
+
+def test_uncertainty_ticked_later_is_measured(stack: Any, viewer: Any, settle: Any) -> None:
+    stack.segment.segment_stack()
+    settle(stack)
+    stack.segment.overlays["uncertainty"].setChecked(True)
+    settle(stack)
+    assert viewer.layers["cells uncertainty"].data.shape == (5, 40, 48)
+    assert stack.state.answer.uncertainty
+
+
+def test_settings_are_sent(stack: Any, executor: Any, settle: Any) -> None:
+    stack.segment.leak.setValue(0.4)
+    stack.segment.use_model("mine.safetensors")
+    stack.segment.segment_stack()
+    sent = executor.asked[-1][1]
+    assert (sent["leak"], sent["model"]) == (0.4, "mine.safetensors")
+    settle(stack)
+
+
+def test_an_error_is_one_line_and_loses_nothing(
+    stack: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    paint(stack, 1, 2)
+    before = stack.state.annotation.layer.data.copy()
+    executor.fails = "the memory is full: take a smaller image"
+    stack.segment.segment_stack()
+    settle(stack)
+    assert stack.footer.text.text() == executor.fails
+    assert stack.footer.message.property("level") == "error"
+    assert notification_manager.records[-1].message == executor.fails
+    assert np.array_equal(stack.state.annotation.layer.data, before)
+    assert "cells labels" not in viewer.layers
+    assert stack.segment.stack.isEnabled()
+
+
+def test_cancel_leaves_no_layer_behind(
+    stack: Any, viewer: Any, executor: Any, settle: Any, qtbot: Any
+) -> None:
+    executor.waits = True
+    stack.segment.segment_stack()
+    assert not stack.footer.work.isHidden()
+    qtbot.waitUntil(lambda: stack.footer.bar.maximum() == 4, timeout=2000)
+    assert stack.footer.step.text() == "slice 1 of 4"
+    assert not stack.segment.view.isEnabled()
+    assert "Segmenting the stack" in stack.segment.view.toolTip()
+    stack.footer.cancel.click()
+    settle(stack)
+    assert "Cancelled" in stack.footer.text.text()
+    assert stack.footer.work.isHidden()
+    assert [layer.name for layer in viewer.layers] == ["cells"]
+    assert stack.segment.view.isEnabled()
+
+
+def test_the_window_answers_while_work_is_done(
+    stack: Any, executor: Any, settle: Any, qtbot: Any
+) -> None:
+    from qtpy.QtCore import QTimer
+
+    executor.waits = True
+    ticks: list[int] = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(1))
+    timer.start(5)
+    stack.segment.segment_stack()
+    qtbot.waitUntil(lambda: len(ticks) > 10, timeout=5000)
+    assert stack.worker.busy
+    stack.worker.cancel()
+    settle(stack)
+
+
+def test_an_image_closed_meanwhile_is_no_trouble(
+    stack: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    stack.segment.segment_stack()
+    viewer.layers.clear()
+    settle(stack)
+    assert len(viewer.layers) == 0
+    assert stack.footer.message.isHidden()
+
+
+def test_other_letters_make_another_question(stack: Any, executor: Any, settle: Any) -> None:
+    stack.segment.segment_stack()
+    settle(stack)
+    stack.image.axes.boxes[0].setCurrentText("T")
+    assert stack.state.source.axes == "TYX"
+    assert stack.state.answer is None
+    assert stack.segment.stack.text() == "Segment all times"
+    stack.segment.segment_stack()
+    assert executor.asked[-1][1]["pixels"].axes == "TYX"
+    settle(stack)
+
+
+def test_pixels_are_handed_over_once(stack: Any, viewer: Any, executor: Any) -> None:
+    assert executor.started
+    assert [id(each) for each in executor.held] == [id(viewer.layers["cells"].data)]
+    viewer.layers.clear()
+    assert executor.held == []
+
+
+def test_next_step_is_marked(stack: Any, settle: Any) -> None:
+    def primary() -> list[str]:
+        buttons = {
+            "annotate": stack.annotate.new,
+            "view": stack.segment.view,
+            "stack": stack.segment.stack,
+            "cells": stack.cells.make,
+            "export": stack.export.save,
+        }
+        return [name for name, button in buttons.items() if button.property("primary")]
+
+    assert primary() == ["annotate"]
+    stack.annotate.make_layer()
+    assert primary() == []
+    layer = stack.annotate.layer.layer
+    layer.data[0, 0, :9], layer.data[0, 5, :9] = 1, 2
+    stack.annotate.count_now()
+    assert primary() == ["view"]
+    stack.segment.segment_view()
+    settle(stack)
+    assert primary() == ["stack"]
+    stack.segment.segment_stack()
+    settle(stack)
+    assert primary() == ["cells"]
+    stack.cells.make_cells()
+    settle(stack)
+    assert primary() == ["export"]
