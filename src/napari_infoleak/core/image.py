@@ -287,10 +287,11 @@ def lazy_or_numpy(array: Any) -> Any:
             return dask.from_zarr(array)
         by_plane = (1,) * (len(array.shape) - 2) + tuple(array.shape[-2:])
         return dask.from_array(array, chunks=array.chunks or by_plane)
-    if not hasattr(array, "__array__") and not isinstance(array, Sequence):
+    is_sequence = isinstance(array, Sequence) and not isinstance(array, str | bytes)
+    if not hasattr(array, "__array__") and not is_sequence:
         raise BadInput(
-            f"a {type(array).__name__} is no image; give a numpy, dask or zarr array, or the path "
-            f"of a file"
+            f"a {type(array).__name__} is no array of pixels; give a numpy, dask or zarr array, "
+            f"such as reading a file returns"
         )
     try:
         return np.asarray(array)

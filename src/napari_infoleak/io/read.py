@@ -92,7 +92,7 @@ def read(
         units={**plain.units, **_only(present, units)},
         source=plain.source,
         rgb=plain.rgb,
-        channel_names=plain.channel_names,
+        channel_names=plain.channel_names or _noted_channels(stored, plain.sizes["C"]),
     )
 
 
@@ -239,6 +239,11 @@ def _label_axes(place: Path, stored: Stored, array: Any) -> tuple[Any, str]:
     noted = record.axes_of(stored.record, sizes)
     wanted = without_channel(noted or letters)
     return from_canonical(canonical, wanted), wanted
+
+
+def _noted_channels(stored: Stored, count: int) -> tuple[str, ...]:
+    names = stored.record.get("channel_names")
+    return tuple(map(str, names)) if isinstance(names, list) and len(names) == count else ()
 
 
 def _only(letters: set[str], values: Mapping[str, Any]) -> dict[str, Any]:

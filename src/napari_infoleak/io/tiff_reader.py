@@ -56,7 +56,7 @@ def read_tiff(path: Path) -> Stored:
             planes = _Planes.of(file)
             _refuse_truncated(path, file, planes, complaints)
             stored = _calibrated(file, planes)
-            stored.array = _pixels(path, planes)
+            stored.array = _pixels(path, file, planes)
             return stored
     except (BadInput, MemoryError):
         raise
@@ -83,8 +83,7 @@ class _Planes:
             len(file.series) > 1
             and not (file.is_ome or file.is_imagej)
             and all(
-                len(one.pages) == 1
-                and (one.shape, one.dtype) == (first.keyframe.shape, first.dtype)
+                len(one) == 1 and (one.shape, one.dtype) == (first.keyframe.shape, first.dtype)
                 for one in file.series
             )
         )
@@ -158,7 +157,7 @@ class LazyPages:
     def _page(self, number: int) -> npt.NDArray[Any]:
         with self._lock, _complaints():
             file = self._opened()
-            page = (file.pages if self._loose else file.series[0].pages)[number]
+            page = (file.pages if self._loose else file.series[0])[number]
             if page is None:  # OME-TIFF may leave planes out
                 return np.zeros(self._page_shape, self.dtype)
             return np.asarray(page.asarray())
@@ -191,16 +190,15 @@ def _complaints() -> Iterator[list[str]]:
         logger.removeFilter(take)
 
 
-def _pixels(path: Path, planes: _Planes) -> Any:
+def _pixels(path: Path, file: TiffFile, planes: _Planes) -> Any:
     if planes.nbytes <= _EAGER_BYTES:
         if planes.loose:
-            return np.stack([page.asarray() for page in planes.series.parent.pages])
+            return np.stack([page.asarray() for page in file.pages])
         return np.asarray(planes.series.asarray())
     if planes.offset is not None:
-        byteorder = planes.series.keyframe.parent.byteorder
         return np.memmap(
             path,
-            dtype=planes.dtype.newbyteorder(byteorder),
+            dtype=planes.dtype.newbyteorder(file.byteorder),
             mode="r",
             offset=planes.offset,
             shape=planes.shape,
@@ -214,7 +212,7 @@ def _pixels(path: Path, planes: _Planes) -> Any:
 def _refuse_truncated(path: Path, file: TiffFile, planes: _Planes, complaints: list[str]) -> None:
     """Refuse a file whose end is missing: pages that are listed, or bytes that they name."""
     size = file.filehandle.size
-    pages = file.pages if planes.loose else planes.series.pages
+    pages = file.pages if planes.loose else planes.series
     needed = _bytes_needed(pages) if planes.offset is None else planes.offset + planes.nbytes
     if needed > size:
         raise BadInput(
