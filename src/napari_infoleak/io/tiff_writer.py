@@ -37,7 +37,9 @@ def write_tiff(part: Path, output: Output) -> None:
     Anything else becomes a plain TIFF file with the axes in its description. It is not
     compressed, so that large files can be looked into without being read.
     """
-    if output.dtype.name in _IMAGEJ_TYPES and output.nbytes < _LARGEST_CLASSIC:
+    # A single column would be taken for samples of one pixel.
+    fits = output.nbytes < _LARGEST_CLASSIC and output.sizes["X"] > 1
+    if fits and output.dtype.name in _IMAGEJ_TYPES:
         _write_imagej(part, output)
     else:
         _write_plain(part, output)
