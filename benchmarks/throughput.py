@@ -22,6 +22,8 @@ import numpy as np
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
+    from numpy.typing import NDArray
+
 MATMUL = 3072  # side of the float32 matrices that say what this computer can do
 
 
@@ -127,7 +129,7 @@ class Worker:
         tiles = torch.zeros(1, self.segmenter.spec.channels, side, side)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
             self.segmenter.scores(tiles, self.memory)
-        return counter.get_total_flops() / side**2
+        return float(counter.get_total_flops() / side**2)
 
     def _overlap(self) -> float:
         """Give how many pixels are read for each one that is written."""
@@ -156,60 +158,31 @@ def arranged(segmenter: Any, setup: Setup) -> Any:
 
 
 def segmenter_named(model: str) -> Any:
-    """Load a model, or make the plain U-Net that needs no file."""
-    if model == "reference":
-        return Reference()
+    """Load a model, or make an untrained one that needs no file and is as fast."""
+    if model == "untrained":
+        import torch
+
+        from napari_infoleak.nets.leakage_net import LeakageNet
+        from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
+
+        torch.manual_seed(0)
+        return AnnotationLeakage(LeakageNet())
     from napari_infoleak.segmenters.registry import load
 
     return load(model)
 
 
-class Reference:
-    """A four-level U-Net of 16 to 128 channels with random weights."""
-
-    def __init__(self) -> None:
-        import torch
-        from torch import nn
-
-        from napari_infoleak.nets.unet import UNet
-        from napari_infoleak.segmenters.protocol import SegmenterSpec
-
-        torch.manual_seed(0)
-        body = UNet(1, (16, 32, 64, 128), 32)
-        self.net = nn.Sequential(body, nn.Conv2d(32, 2, 1))
-        self.spec = SegmenterSpec(
-            name="reference U-Net",
-            dims=(2,),
-            halo=body.reach,
-            multiple_of=body.multiple_of,
-            channels=1,
-            needs_support=False,
-        )
-
-    def modules(self) -> list[Any]:
-        """Give the network."""
-        return [self.net]
-
-    def remember(self, support: Any) -> Any:
-        """Give a memory of nothing but the classes."""
-        return argparse.Namespace(class_ids=(1, 2), version="")
-
-    def scores(self, tiles: Any, memory: Any) -> Any:
-        """Give scores (B, 2, Y, X)."""
-        return self.net(tiles)
-
-
-def stack_of_cells(planes: int, side: int) -> np.ndarray:
+def stack_of_cells(planes: int, side: int) -> NDArray[np.float32]:
     """Make a stack (Z, Y, X) of something like cells: dark ridges between bright blobs."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(0)
     smooth = gaussian_filter(rng.normal(size=(planes, side, side)), (1, 8, 8))
     noise = rng.normal(size=smooth.shape, scale=0.1)
-    return (np.abs(smooth / smooth.std()) + noise).astype(np.float32)
+    return np.asarray(np.abs(smooth / smooth.std()) + noise, dtype=np.float32)
 
 
-def strokes(planes: int, side: int) -> np.ndarray:
+def strokes(planes: int, side: int) -> NDArray[np.uint8]:
     """Paint lines of two classes into the first plane."""
     painted = np.zeros((planes, side, side), np.uint8)
     painted[0, side // 8 :: side // 4, side // 4 : -side // 4] = 1
@@ -297,7 +270,7 @@ def report(remotes: list[Remote], job: Job, peak: float) -> None:
 def main() -> None:
     """Read the options and measure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--model", default="membrane", help="name, file, or 'reference'")
+    parser.add_argument("--model", default="membrane", help="name, file, or 'untrained'")
     parser.add_argument("--side", type=int, default=1024, help="pixels a side of a plane")
     parser.add_argument("--planes", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)

@@ -18,7 +18,7 @@ def boxes(draw, height, width):
     return Box(y0, draw(st.integers(y0 + 1, height)), x0, draw(st.integers(x0 + 1, width)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(st.data(), sizes, sizes, st.integers(1, 150), st.integers(0, 40), st.integers(1, 16))
 def test_a_plan_keeps_its_promises(data, height, width, tile, halo, step):
     box = data.draw(st.none() | boxes(height, width))
@@ -71,7 +71,7 @@ def test_padding_leaves_a_fitting_plane_alone():
     assert pad(plane, 16) is plane
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     st.data(),
     st.integers(1, 150),

@@ -9,12 +9,11 @@ from napari_infoleak.infer.devices import (
     describe_devices,
     processor_name,
 )
-from napari_infoleak.infer.prepare import Prepared, device_of, prepare
+from napari_infoleak.infer.prepare import device_of, prepare
 from napari_infoleak.infer.process import bf16_is_fast, set_threads, tune_allocator
 
 __all__ = [
     "DeviceInfo",
-    "Prepared",
     "bf16_is_fast",
     "choose_device",
     "describe_devices",

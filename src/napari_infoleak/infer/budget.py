@@ -12,7 +12,7 @@ from napari_infoleak.infer.free_memory import free_bytes
 from napari_infoleak.infer.tiles import up_to
 
 if TYPE_CHECKING:
-    from napari_infoleak.infer.prepare import Prepared
+    from napari_infoleak.segmenters.protocol import Segmenter
 
 LARGEST = 2048  # side of the default tile; a plane up to this size is answered whole
 _SAFE = 1024  # a tile of this side is tried without asking how much memory there is
@@ -22,7 +22,7 @@ _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "failed
 
 
 def default_tile(
-    segmenter: Prepared, memory: Any, size: tuple[int, int], device: torch.device
+    segmenter: Segmenter, memory: Any, size: tuple[int, int], device: torch.device
 ) -> int:
     """Choose the tile for planes of a size.
 
@@ -32,7 +32,7 @@ def default_tile(
     Parameters
     ----------
     segmenter : Segmenter
-        Prepared.
+        Segmenter.
     memory : Memory
         What the segmenter made of the support set.
     size : (int, int)
@@ -56,13 +56,13 @@ def default_tile(
     return tile
 
 
-def bytes_a_pixel(segmenter: Prepared, memory: Any, device: torch.device) -> float:
+def bytes_a_pixel(segmenter: Segmenter, memory: Any, device: torch.device) -> float:
     """Estimate the memory that the activations take, by answering a small empty tile.
 
     Parameters
     ----------
     segmenter : Segmenter
-        Prepared.
+        Segmenter.
     memory : Memory
         What the segmenter made of the support set.
     device : torch.device

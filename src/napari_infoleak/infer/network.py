@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_infoleak.infer.planes import Plane
-    from napari_infoleak.infer.prepare import Prepared
+    from napari_infoleak.segmenters.protocol import Segmenter
 
     Job = tuple[Plane, Tile]
 
@@ -36,7 +36,7 @@ class Network:
     Parameters
     ----------
     segmenter : Segmenter
-        Prepared for ``device``.
+        Segmenter for ``device``.
     memory : Memory
         What the segmenter made of the support set.
     size : (int, int)
@@ -53,7 +53,7 @@ class Network:
 
     def __init__(
         self,
-        segmenter: Prepared,
+        segmenter: Segmenter,
         memory: Any,
         *,
         size: tuple[int, int],

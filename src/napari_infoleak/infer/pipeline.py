@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.progress import CancelToken, Progress
-    from napari_infoleak.infer.prepare import Prepared
+    from napari_infoleak.segmenters.protocol import Segmenter
 
 __all__ = ["Answer", "Outputs", "answer"]
 
@@ -33,7 +33,7 @@ _SMALLEST_TILE = 16
 
 def answer(
     image: Image,
-    segmenter: Prepared,
+    segmenter: Segmenter,
     memory: Any,
     *,
     channel: int | None = None,
@@ -117,7 +117,7 @@ def answer(
 
 def _network(
     image: Image,
-    segmenter: Prepared,
+    segmenter: Segmenter,
     memory: Any,
     region: Region,
     tile: int | None,
@@ -158,11 +158,11 @@ def _ticker(progress: Progress, planes: int, tiles: int, area: int) -> Callable[
     return tick
 
 
-def _step(segmenter: Prepared) -> int:
+def _step(segmenter: Segmenter) -> int:
     return max(1, int(segmenter.spec.multiple_of))
 
 
-def _device(segmenter: Prepared, wanted: str | torch.device) -> torch.device:
+def _device(segmenter: Segmenter, wanted: str | torch.device) -> torch.device:
     """Find the device that the tiles must be sent to."""
     own = device_of(segmenter)
     if own is None or str(wanted) != "auto":
@@ -175,7 +175,7 @@ def _device(segmenter: Prepared, wanted: str | torch.device) -> torch.device:
     return own or chosen
 
 
-def _check(segmenter: Prepared, tile: int | None) -> None:
+def _check(segmenter: Segmenter, tile: int | None) -> None:
     if tile is not None and tile < _SMALLEST_TILE:
         raise BadInput(
             f"a tile of {tile} pixels was asked for: give {_SMALLEST_TILE} or more, or none to"

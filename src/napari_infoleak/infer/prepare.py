@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.normalise import normalise
@@ -18,29 +17,13 @@ from napari_infoleak.infer.fold import fold
 from napari_infoleak.infer.tiles import up_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from torch import Tensor, nn
+
+    from napari_infoleak.segmenters.protocol import Segmenter
 
 _LOG = logging.getLogger(__name__)
 
-
-class Prepared(Protocol):
-    """What this floor asks of a segmenter."""
-
-    @property
-    def spec(self) -> Any:
-        """Name, dims, halo, multiple_of, channels, needs_support."""
-
-    def modules(self) -> Iterable[nn.Module]:
-        """Give the networks inside."""
-
-    def remember(self, support: SupportSet, /) -> Any:
-        """Make a memory of a support set."""
-
-    def scores(self, tiles: Tensor, memory: Any, /) -> Tensor:
-        """Answer tiles (B, C, Y, X) by scores (B, K, Y, X)."""
-
-
-AnySegmenter = TypeVar("AnySegmenter", bound=Prepared)
+AnySegmenter = TypeVar("AnySegmenter", bound="Segmenter")
 
 
 def prepare(segmenter: AnySegmenter, device: str | torch.device = "auto") -> AnySegmenter:
@@ -83,7 +66,7 @@ def prepare(segmenter: AnySegmenter, device: str | torch.device = "auto") -> Any
     return ready
 
 
-def device_of(segmenter: Prepared) -> torch.device | None:
+def device_of(segmenter: Segmenter) -> torch.device | None:
     """Tell where a segmenter's weights lie; None if it has none."""
     for module in segmenter.modules():
         for tensor in (*module.parameters(), *module.buffers()):
@@ -105,10 +88,11 @@ def _evaluating(segmenter: AnySegmenter) -> AnySegmenter:
     return segmenter
 
 
-def _agree(plain: Prepared, folded: Prepared) -> bool:
+def _agree(plain: Segmenter, folded: Segmenter) -> bool:
     """Compare the scores of two versions of a segmenter on a made-up image."""
     try:
-        first, second = _probe(plain), _probe(folded)
+        # Of copies, so that a segmenter that keeps what it has encoded keeps nothing of this.
+        first, second = (_probe(copy.deepcopy(one)) for one in (plain, folded))
     except BadInput:  # it cannot be asked about this image: do not fold what cannot be checked
         return False
     if first.shape != second.shape:
@@ -119,7 +103,7 @@ def _agree(plain: Prepared, folded: Prepared) -> bool:
     return float((difference <= limit).float().mean()) >= 0.99
 
 
-def _probe(segmenter: Prepared) -> Tensor:
+def _probe(segmenter: Segmenter) -> Tensor:
     """Give a segmenter's scores for a made-up image, of which it has seen a few strokes."""
     side = up_to(96, segmenter.spec.multiple_of)
     image = np.random.default_rng(0).normal(size=(side, side)).cumsum(0).cumsum(1)
