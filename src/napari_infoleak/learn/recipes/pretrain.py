@@ -164,6 +164,7 @@ def episode_losses(
     return terms
 
 
+_SAVE_SECONDS = 180.0
 _WEIGHTS = {"fused": 1.0, "own": 0.5, "read": 0.25, "linear": 0.25}
 
 
@@ -262,7 +263,7 @@ def pretrain(
             line |= {name: round(value, 4) for name, value in recent.items()}
             with (work / "log.jsonl").open("a") as file:
                 file.write(json.dumps(line) + "\n")
-        if time.monotonic() - last_save > 180:
+        if time.monotonic() - last_save > _SAVE_SECONDS:
             last_save = time.monotonic()
             if falling >= 1:
                 _save(checkpoint, net, average, optimiser, step, spent + passed)

@@ -1,0 +1,136 @@
+"""Synthetic scenes, strokes and episodes; and the one rule that makes leakage work."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+
+from napari_infoleak.learn.episodes import Episode, Source, episodes
+from napari_infoleak.learn.losses import cross_entropy, dice, log_likelihood
+from napari_infoleak.learn.recipes.pretrain import episode_losses, pretrain
+from napari_infoleak.learn.strokes import paint
+from napari_infoleak.learn.synthesis import MEMBRANE, Kind, synthesise
+from napari_infoleak.nets.leakage_net import LeakageNet
+
+KINDS = get_args(Kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scenes_are_whole_and_come_again_from_their_seed(kind: Kind) -> None:
+    first, second = (synthesise(np.random.default_rng(4), (2, 96, 128), kind) for _ in range(2))
+    assert first.image.shape == first.classes.shape == first.cells.shape == (2, 96, 128)
+    assert np.isfinite(first.image).all()
+    assert first.cells.min() >= 1
+    np.testing.assert_array_equal(first.image, second.image)
+
+
+def test_membranes_lie_on_the_borders_of_cells() -> None:
+    scene = synthesise(np.random.default_rng(1), (1, 128, 128), "em")
+    cells, membrane = scene.cells[0], scene.classes[0] == MEMBRANE
+    border = cells[:, 1:] != cells[:, :-1]
+    assert membrane[:, 1:][border].mean() > 0.9
+    assert (scene.margin[0][membrane] <= 0.5).mean() > 0.9
+
+
+def sources() -> list[Source]:
+    found = []
+    for seed, kind in enumerate(KINDS):
+        scene = synthesise(np.random.default_rng(seed), (1, 256, 256), kind)
+        found.append(Source([scene.image[0]], [scene.classes[0]], [scene.margin[0]], (0.8, 1.5)))
+    return found
+
+
+def some(count: int, crops: int = 3) -> list[Episode]:
+    stream = episodes(sources(), crops, 64, np.random.default_rng(0))
+    return [next(stream) for _ in range(count)]
+
+
+def test_paint_is_always_true() -> None:
+    for episode in some(12):
+        where = episode.painted >= 0
+        np.testing.assert_array_equal(episode.painted[where], episode.truth[where])
+
+
+def test_strokes_are_sparse_and_of_every_class() -> None:
+    truth = np.zeros((96, 96), np.int64)
+    truth[:, 40:44] = 1
+    painted = paint(truth, 3, np.random.default_rng(0), width=2, length=30)
+    assert set(np.unique(painted)) == {-1, 0, 1}
+    assert (painted >= 0).mean() < 0.1
+
+
+def first_terms(episode: Episode, net: LeakageNet) -> float:
+    images = torch.from_numpy(episode.images)[:, None]
+    with torch.no_grad():
+        terms = episode_losses(net.eval(), net.body(images), episode, np.random.default_rng(0))
+    return float(terms["read"][0])
+
+
+def test_an_image_never_reads_its_own_annotation() -> None:
+    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4)
+    episode = next(e for e in some(20, crops=2) if set(np.unique(e.painted[1])) >= {0, 1})
+    changed = episode.painted.copy()
+    changed[0] = 1 - changed[0].clip(0, 1)
+    lied = dataclasses.replace(episode, painted=changed)
+    assert first_terms(episode, net) == first_terms(lied, net)
+    other = episode.painted.copy()
+    known = other[1] >= 0
+    other[1][known] = 1 - other[1][known].clip(0, 1)
+    assert first_terms(episode, net) != first_terms(
+        dataclasses.replace(episode, painted=other), net
+    )
+
+
+def test_every_parameter_learns() -> None:
+    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4)
+    for parameter in net.fusion.parameters():  # it starts at zero, which stops some gradients
+        torch.nn.init.normal_(parameter, std=0.1)
+    rng = np.random.default_rng(0)
+    for episode in some(6):
+        features = net.body(torch.from_numpy(episode.images)[:, None])
+        terms = episode_losses(net, features, episode, rng)
+        losses = [value for values in terms.values() for value in values]
+        if losses:
+            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+    idle = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not idle
+
+
+def test_unlabelled_pixels_carry_no_loss() -> None:
+    scores = torch.randn(1, 3, 8, 8)
+    truth = torch.full((1, 8, 8), -1)
+    assert cross_entropy(scores, truth) == 0
+    assert dice(scores, truth) == 0
+    truth[0, 0] = 2
+    other = scores.clone()
+    other[..., 4:, :] += 10
+    for loss in (cross_entropy, dice):
+        assert loss(scores, truth) == loss(other, truth)
+    assert log_likelihood(scores.softmax(1), truth) == pytest.approx(
+        float(cross_entropy(scores, truth)), abs=1e-2
+    )
+
+
+def test_pretraining_goes_on_from_its_checkpoint(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pathlib import Path
+
+    from napari_infoleak.io.weights import load_weights
+    from napari_infoleak.learn.recipes import pretrain as recipe
+
+    work = Path(str(tmp_path))
+    monkeypatch.setattr(recipe, "SIZE", 64)
+    monkeypatch.setattr(recipe, "_SAVE_SECONDS", 0.0)
+    weights = pretrain(work, 0.05, None, scenes=2, threads=1)
+    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    assert state["step"] >= 1
+    pretrain(work, 0.03, None, scenes=2, threads=1)
+    later = torch.load(work / "checkpoint.pt", weights_only=True)
+    assert later["step"] >= state["step"]
+    path = recipe.export(weights, work / "model.safetensors")
+    assert load_weights(path)[1]["method"] == "annotation-leakage"

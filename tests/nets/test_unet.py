@@ -1,0 +1,46 @@
+"""The U-Net: sizes, and how far an answer looks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_infoleak.nets.leakage_net import LeakageNet, prior_scores
+from napari_infoleak.nets.unet import UNet
+
+
+@pytest.mark.parametrize("widths", [(4, 8), (4, 6, 8), (4, 4, 4, 4)])
+def test_answers_at_full_size(widths: tuple[int, ...]) -> None:
+    net = UNet(2, widths, 5).eval()
+    size = 3 * net.multiple_of
+    assert net(torch.randn(1, 2, size, 2 * size)).shape == (1, 5, size, 2 * size)
+
+
+def test_nothing_beyond_the_reach_changes_an_answer() -> None:
+    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4).eval()
+    side = 2 * net.reach + 64
+    image = torch.randn(1, 1, side, side)
+    middle = slice(net.reach, side - net.reach)
+    other = torch.randn_like(image)
+    other[..., middle, middle] = image[..., middle, middle]
+    kept = slice(side // 2 - 4, side // 2 + 4)
+    inside = torch.zeros_like(image, dtype=torch.bool)
+    low, high = kept.start - net.reach, kept.stop + net.reach
+    inside[..., low:high, low:high] = True
+    changed = torch.where(inside, image, other)
+    with torch.no_grad():
+        before, after = net.body(image), net.body(changed)
+    torch.testing.assert_close(before[..., kept, kept], after[..., kept, kept])
+
+
+def test_every_parameter_of_the_body_gets_a_gradient() -> None:
+    net = UNet(1, (4, 4, 4), 4)
+    net(torch.randn(2, 1, 32, 32)).square().mean().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_prior_goes_to_the_class_whose_paint_is_membrane() -> None:
+    own = torch.tensor([0.1, 0.9]).log().reshape(1, 2, 1, 1)
+    scores = prior_scores(own, torch.tensor([0.05, 0.95, 0.1])).flatten()
+    assert int(scores.argmax()) == 1
+    assert torch.isfinite(prior_scores(own, torch.tensor([0.0, 1.0]))).all()
