@@ -1,0 +1,44 @@
+from napari_infoleak.api import (
+    Result,
+    cells,
+    evaluate,
+    methods,
+    models,
+    read,
+    read_labels,
+    segment,
+    write,
+)
+from napari_infoleak.core import (
+    BadInput,
+    Cancelled,
+    CancelToken,
+    ClassTable,
+    Image,
+    InfoleakError,
+    Region,
+    SupportSet,
+)
+
+__version__: str
+
+__all__ = [
+    "BadInput",
+    "CancelToken",
+    "Cancelled",
+    "ClassTable",
+    "Image",
+    "InfoleakError",
+    "Region",
+    "Result",
+    "SupportSet",
+    "__version__",
+    "cells",
+    "evaluate",
+    "methods",
+    "models",
+    "read",
+    "read_labels",
+    "segment",
+    "write",
+]

@@ -1,0 +1,429 @@
+"""A child process that runs functions by name, one at a time.
+
+The caller never waits: `Executor.submit`, `Job.poll` and `Job.cancel` return at once. Starting
+the child, writing large arrays and ending a child that does not answer are done by one thread of
+the executor's own, which sleeps unless there is something to do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_infoleak.core.errors import BadInput, InfoleakError
+from napari_infoleak.scale.events import CancelledEvent, Done, Failed, Progress
+from napari_infoleak.scale.failures import describe, one_line
+from napari_infoleak.scale.job import Job
+from napari_infoleak.scale.messages import fetch, stow
+from napari_infoleak.scale.process import ChildProcess
+from napari_infoleak.scale.transfer import pack, save_array, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    import numpy as np
+
+__all__ = ["CancelledEvent", "Done", "Executor", "Failed", "Job", "Progress"]
+
+PRELOAD = ("napari_infoleak.infer.pipeline",)
+"""Modules that a child loads as it starts: torch, above all, which takes its seconds."""
+
+GRACE = 0.8
+"""Seconds a cancelled job gets to stop by itself before its process is ended."""
+
+LAST_WORD = 0.15
+"""Seconds a process gets to unwind before it is killed."""
+
+
+class Executor:
+    """Run functions in a child process that stays alive between jobs.
+
+    Parameters
+    ----------
+    threads : int, optional
+        Number of threads the child's arithmetic may use; None leaves the choice to torch.
+    preload : sequence of str
+        Modules the child imports as soon as it starts. If torch is among what they load, the
+        child's allocator is tuned for it.
+    grace : float
+        Seconds a cancelled job gets to stop by itself.
+
+    Notes
+    -----
+    A function is named by its dotted path and is called with the keyword arguments of
+    `submit` and with ``progress`` and ``cancel``. Jobs run one after the other in the order they
+    were submitted. A child that dies fails its job with one line; the next job gets a new child.
+
+    Examples
+    --------
+    >>> with Executor() as executor:  # doctest: +SKIP
+    ...     job = executor.submit("napari_infoleak.api.segment", image="stack.tif")
+    ...     labels = job.result().labels
+    """
+
+    def __init__(
+        self,
+        threads: int | None = None,
+        preload: Sequence[str] = PRELOAD,
+        *,
+        grace: float = GRACE,
+    ) -> None:
+        self._threads = threads
+        self._preload = tuple(preload)
+        self._grace = grace
+        self._changed = threading.Condition()
+        self._queue: deque[tuple[Job, bytes | str]] = deque()
+        self._running: Job | None = None
+        self._deadline: float | None = None
+        self._child: ChildProcess | None = None
+        self._wanted = False
+        self._closed = False
+        self._count = 0
+        self._folder: Path | None = None
+        self._held: dict[int, tuple[np.ndarray[Any, Any], Path]] = {}
+        self._unsaved: list[int] = []
+        self._supervisor: threading.Thread | None = None
+
+    def __enter__(self) -> Executor:
+        """Use the executor in a ``with`` block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close at the end of the block."""
+        self.close()
+
+    # ------------------------------------------------------------------ for the caller
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs or waits."""
+        with self._changed:
+            return self._running is not None or bool(self._queue)
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the child process, None while there is none."""
+        child = self._child
+        return child.pid if child is not None else None
+
+    def start(self) -> None:
+        """Start the child now, so that the first job need not wait for it. Never waits."""
+        with self._changed:
+            self._check_open()
+            self._wanted = True
+            self._wake()
+
+    def submit(self, function: str, /, **kwargs: Any) -> Job:
+        """Queue a function.
+
+        Parameters
+        ----------
+        function : str
+            Dotted name, ``"package.module.function"``; resolved in the child.
+        **kwargs
+            Its arguments as they are now: later changes to them do not reach the job.
+
+        Returns
+        -------
+        Job
+            Its events, its cancel, its result.
+
+        Raises
+        ------
+        BadInput
+            If an argument cannot be sent to another process; the message names it.
+        InfoleakError
+            If the executor is closed, or the arguments do not fit on the disk.
+        """
+        with self._changed:
+            self._check_open()
+            folder = self._private_folder()
+            held = {key: path for key, (_, path) in self._held.items()}
+        parcel = _pack_arguments(function, kwargs, folder, held)
+        with self._changed:
+            self._check_open()
+            self._count += 1
+            job = Job(self._count, function, self._cancel)
+            self._queue.append((job, parcel))
+            self._wake()
+        return job
+
+    def hold(self, array: np.ndarray[Any, Any]) -> None:
+        """Hand an array over once, for all jobs that will have it among their arguments.
+
+        Parameters
+        ----------
+        array : ndarray
+            Recognised by identity, wherever it hides in the arguments. It must not change until
+            `release`; small and object arrays are not worth it and are ignored.
+        """
+        with self._changed:
+            self._check_open()
+            if id(array) in self._held or array.dtype.hasobject:
+                return
+            path = self._private_folder() / f"held-{len(self._held)}-{time.time_ns()}.npy"
+            self._held[id(array)] = (array, path)
+            self._unsaved.append(id(array))
+            self._wake()
+
+    def release(self, array: np.ndarray[Any, Any]) -> None:
+        """Forget an array given to `hold`; jobs already submitted must have ended."""
+        with self._changed:
+            _, path = self._held.pop(id(array), (None, None))
+            if id(array) in self._unsaved:
+                self._unsaved.remove(id(array))
+        if path is not None:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the child at once, cancel what runs or waits, remove all files. Idempotent."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            waiting = [job for job, _ in self._queue]
+            running, child = self._running, self._child
+            self._queue.clear()
+            self._held.clear()
+            self._running = self._child = None
+            self._changed.notify_all()
+        for job in [running, *waiting]:
+            if job is not None:
+                job.report(CancelledEvent())
+        if child is not None:
+            child.stop(LAST_WORD)
+        if self._supervisor is not None:
+            self._supervisor.join(1.0)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        atexit.unregister(self.close)
+
+    # ------------------------------------------------------------------ inside, under the lock
+
+    def _check_open(self) -> None:
+        """Refuse to work after `close`."""
+        if self._closed:
+            raise InfoleakError("this executor is closed: make a new one")
+
+    def _private_folder(self) -> Path:
+        """Make the folder on first use; only this user can read it."""
+        if self._folder is None:
+            try:
+                self._folder = Path(tempfile.mkdtemp(prefix="infoleak-"))
+            except OSError as error:
+                raise InfoleakError(f"no temporary folder: {describe(error)[0]}") from error
+            atexit.register(self.close)
+        return self._folder
+
+    def _wake(self) -> None:
+        """Tell the supervisor that there is something to do."""
+        if self._supervisor is None:
+            self._supervisor = threading.Thread(
+                target=self._supervise, name="infoleak-executor", daemon=True
+            )
+            self._supervisor.start()
+        self._changed.notify_all()
+
+    def _cancel(self, job: Job) -> None:
+        """Drop a waiting job; ask a running one to stop."""
+        with self._changed:
+            self._queue = deque(entry for entry in self._queue if entry[0] is not job)
+            if self._running is not job:
+                job.report(CancelledEvent())
+                return
+            if self._deadline is None:
+                self._deadline = time.monotonic() + self._grace
+            child = self._child
+            self._changed.notify_all()
+        if child is not None:
+            child.send("cancel", job.number)
+
+    def _overdue(self) -> bool:
+        """Whether a cancelled job has had its time."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    def _idle(self) -> bool:
+        """Whether the supervisor has nothing to do."""
+        ready = self._running is None and bool(self._queue)
+        starting = self._wanted and self._child is None
+        return not (self._closed or ready or starting or self._unsaved or self._overdue())
+
+    # ------------------------------------------------------------------ the supervisor
+
+    def _supervise(self) -> None:
+        """Do what may take time, so that no caller waits."""
+        while True:
+            with self._changed:
+                while self._idle():
+                    left = self._deadline and max(self._deadline - time.monotonic(), 0.0)
+                    self._changed.wait(left)
+                if self._closed:
+                    return
+            if self._overdue():
+                self._end_overdue()
+            elif self._unsaved:
+                self._save_held()
+            else:
+                self._begin_next()
+
+    def _end_overdue(self) -> None:
+        """Give up on a child that does not hear the cancel."""
+        with self._changed:
+            if not self._overdue():
+                return
+            job, child = self._running, self._child
+            self._running = self._child = self._deadline = None
+        if job is not None:
+            job.report(CancelledEvent())
+        if child is not None:
+            child.stop(LAST_WORD)
+
+    def _save_held(self) -> None:
+        """Write one held array; a job that needs one that cannot be written fails in the child."""
+        with self._changed:
+            if not self._unsaved:
+                return
+            key = self._unsaved[0]
+            array, path = self._held[key]
+        with contextlib.suppress(OSError):
+            save_array(array, path.parent).replace(path)
+        with self._changed:
+            if key in self._unsaved:
+                self._unsaved.remove(key)
+
+    def _begin_next(self) -> None:
+        """Start the child if there is none, and hand it the next job."""
+        try:
+            self._ensure_child()
+        except OSError as error:
+            self._fail_next(f"the worker process cannot start: {describe(error)[0]}")
+            return
+        with self._changed:
+            if self._running is not None or not self._queue or self._child is None:
+                return
+            job, parcel = self._queue.popleft()
+            self._running = job
+            child = self._child
+        child.send("run", job.number, job.function, parcel)
+
+    def _ensure_child(self) -> None:
+        """Start a child unless one lives."""
+        with self._changed:
+            if self._child is not None or self._closed:
+                return
+            folder = self._private_folder()
+        child = ChildProcess(folder, self._on_message, self._threads, self._preload)
+        with self._changed:
+            self._wanted = False
+            closed: bool = self.closed
+            self._child = None if closed or child.ended else child
+        if closed:
+            child.stop(LAST_WORD)
+        elif child.ended:  # before we had a name for it, so nobody has noticed
+            self._fail_next(child.last_words())
+
+    def _fail_next(self, message: str) -> None:
+        """Fail the next job, or drop the wish for a child when there is none."""
+        with self._changed:
+            self._wanted = False
+            job = self._queue.popleft()[0] if self._queue else None
+        if job is not None:
+            job.report(Failed(message))
+
+    # ------------------------------------------------------------------ the child's messages
+
+    def _on_message(self, child: ChildProcess, message: tuple[Any, ...] | None) -> None:
+        """Turn a message of the child into an event; None says that the child has ended."""
+        if message is None:
+            self._on_end(child)
+            return
+        kind, number, *details = message
+        with self._changed:
+            job = self._running if child is self._child else None
+            if job is None or job.number != number:
+                return
+            cancelled = self._deadline is not None
+        if kind == "progress":
+            job.report(Progress(*details))
+            return
+        event = _end_event(kind, details)
+        self._finish(job, CancelledEvent() if cancelled else event)
+
+    def _on_end(self, child: ChildProcess) -> None:
+        """Fail the job of a child that has died; a child we ended ourselves is forgotten."""
+        with self._changed:
+            if child is not self._child:
+                return
+            self._child = None
+            job, cancelled = self._running, self._deadline is not None
+        if job is not None:
+            failed = Failed(child.last_words(), error="ProcessDied")
+            self._finish(job, CancelledEvent() if cancelled else failed)
+
+    def _finish(self, job: Job, event: Done | Failed | CancelledEvent) -> None:
+        """Note that the running job has ended, and go on with the next."""
+        with self._changed:
+            if self._running is job:
+                self._running = self._deadline = None
+            self._changed.notify_all()
+        job.report(event)
+
+
+def _pack_arguments(
+    function: str, kwargs: dict[str, Any], folder: Path, held: dict[int, Path]
+) -> bytes | str:
+    """Pack the arguments of a job; say which one cannot travel."""
+    try:
+        return stow(pack(kwargs, folder, held), folder)
+    except OSError as error:
+        text = f"the arguments of {function} cannot be written: {describe(error)[0]}"
+        raise InfoleakError(text) from error
+    except MemoryError as error:
+        raise InfoleakError(describe(error)[0]) from error
+    except Exception as error:
+        raise BadInput(_which_fails(function, kwargs, folder, error)) from error
+
+
+def _which_fails(function: str, kwargs: dict[str, Any], folder: Path, error: Exception) -> str:
+    """Name the argument that pickle refuses."""
+    for name, value in kwargs.items():
+        try:
+            parcel = pack(value, folder)
+            unpack(parcel)  # so that the files of the good ones go away again
+        except Exception as fault:
+            return (
+                f"argument {name!r} of {function} cannot be sent to the worker process: "
+                f"{one_line(fault)}"
+            )
+    return f"the arguments of {function} cannot be sent: {one_line(error)}"
+
+
+def _end_event(kind: str, details: list[Any]) -> Done | Failed | CancelledEvent:
+    """Read how a job ended."""
+    if kind == "done":
+        try:
+            return Done(unpack(fetch(details[0])))
+        except Exception as error:
+            return Failed(f"the result cannot be read: {describe(error)[0]}")
+    if kind == "failed":
+        return Failed(*details)
+    return CancelledEvent()
