@@ -98,6 +98,7 @@ def test_a_voxel_keeps_its_coordinates(case: tuple[np.ndarray, str]) -> None:
         ("yx", (4, 5), "YX"),
         (" ZYX ", (3, 4, 5), "ZYX"),
         ("YXS", (4, 5, 3), "YXC"),
+        ("KZYX", (2, 3, 4, 5), "CZYX"),
         ("tzcyx", (1, 2, 3, 4, 5), "TZCYX"),
     ],
 )
@@ -137,6 +138,7 @@ def test_wrong_axes_are_told_in_one_line(text: str, shape: tuple[int, ...], says
         ((64, 65, 3), "YXS", True, "YXC"),
         ((64, 65, 3), None, True, "YXC"),
         ((64, 65, 3), None, False, "ZYX"),
+        ((7, 64, 65, 3), None, True, "ZYXC"),
         ((7, 64, 65, 3), "QYXS", True, "ZYXC"),
         ((7, 9, 64, 65), None, False, "TZYX"),
         ((2, 9, 64, 65), None, False, "CZYX"),

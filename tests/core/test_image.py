@@ -103,6 +103,16 @@ def test_colours_are_seen_and_averaged_without_alpha() -> None:
     assert image.plane(0, 0, channel=1)[0, 0] == 60
 
 
+@pytest.mark.parametrize("shape", [(5, 6, 3), (20, 21, 5), (20, 21)])
+def test_other_shapes_are_no_colours(shape: tuple[int, ...]) -> None:
+    assert not Image.from_array(np.zeros(shape, np.uint8)).rgb
+
+
+def test_a_stack_of_colour_pictures_is_seen() -> None:
+    image = Image.from_array(np.zeros((5, 20, 21, 3), np.uint8))
+    assert (image.axes, image.rgb) == ("ZYXC", True)
+
+
 def test_colours_can_be_declined() -> None:
     image = Image.from_array(np.zeros((20, 21, 3), np.uint8), "YXC", rgb=False)
     assert not image.rgb

@@ -117,6 +117,14 @@ def test_a_plane_may_be_annotated_as_a_plane() -> None:
     assert SupportSet().add(image, strokes(1, 1, 8, 9)).strokes() == {2: 4}
 
 
+def test_axes_of_length_one_may_be_left_out() -> None:
+    image = Image.from_array(np.ones((1, 4, 8, 9)), "TZYX")
+    support = SupportSet().add(image, strokes(4, 8, 9, plane=2))
+    assert support.planes[0].index == (0, 2)
+    with pytest.raises(BadInput, match="TZYX 1 x 4 x 8 x 9"):
+        SupportSet().add(image, strokes(8, 9))
+
+
 def test_channels_are_left_out_of_the_annotation() -> None:
     image = Image.from_array(np.stack([np.zeros((8, 9)), np.ones((8, 9))]), "CYX")
     support = SupportSet().add(image, strokes(8, 9), channel=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from napari_infoleak.core.errors import BadInput
-from napari_infoleak.io import read, read_labels, read_record
+from napari_infoleak.io import mapped, read, read_labels, read_record
 
 
 def refused(path: Path, axes: str | None = None) -> str:
@@ -205,6 +206,24 @@ class TestNpy:
     def test_it_stays_on_disk(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.zeros((5, 8, 9), np.uint8))
         assert isinstance(read(tmp_path / "a.npy").data.base, np.memmap)
+
+    def test_a_large_one_travels_as_its_path(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mapped, "EAGER_BYTES", 0)
+        array = np.arange(5 * 64 * 65).reshape(5, 64, 65)
+        np.save(tmp_path / "a.npy", array)
+        sent = pickle.dumps(read(tmp_path / "a.npy"))
+        assert len(sent) < array.nbytes / 10
+        np.testing.assert_array_equal(pickle.loads(sent).plane(0, 4), array[4])
+
+    def test_columns_first_is_read_right(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(mapped, "EAGER_BYTES", 0)
+        array = np.asfortranarray(np.arange(5 * 8 * 9).reshape(5, 8, 9))
+        np.save(tmp_path / "a.npy", array)
+        np.testing.assert_array_equal(read(tmp_path / "a.npy").plane(0, 4), array[4])
 
     def test_colours_are_seen(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.zeros((20, 21, 3), np.uint8))

@@ -173,7 +173,7 @@ def test_probabilities_are_named_after_their_classes(tmp_path: Path) -> None:
     assert read(path).channel_names == ("interior", "membrane")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     data=st.data(),
     suffix=st.sampled_from(STACK_SUFFIXES),

@@ -243,6 +243,23 @@ def test_a_result_may_replace_its_own_source(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels(path)[0], np.full((3, 8, 9), 10))
 
 
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write(tmp_path / "data" / "a.tif", np.zeros((4, 4), np.uint8), axes="YX")
+    (tmp_path / "a.tif").symlink_to(tmp_path / "data" / "a.tif")
+    write(tmp_path / "a.tif", LABELS, axes="YX")
+    assert (tmp_path / "a.tif").is_symlink()
+    np.testing.assert_array_equal(read_labels(tmp_path / "data" / "a.tif")[0], LABELS)
+
+
+def test_what_is_said_of_other_axes_is_left_out(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.ome.tif", LABELS, axes="YX", scale={"T": 3, "Z": 2, "Y": 1.5, "X": 1.5}
+    )
+    assert set(read_record(path)["scale"]) == {"Y", "X"}
+    assert dict(read(path).scale) == {"Y": 1.5, "X": 1.5}
+
+
 def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "thesis.zarr"
     folder.mkdir()

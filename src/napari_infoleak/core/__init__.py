@@ -8,6 +8,8 @@ Everything above speaks in these words and no others:
 ``Image``
     A canonical array, in memory or lazy, with its name, scale, translation and units.
     `Image.plane` is the one way to get pixels: a (Y, X) plane in float32.
+``normalise``
+    A plane at a common range of grey values, whatever the microscope wrote.
 ``Region``
     A box of whole pixels over T, Z, Y, X, clipped to an image: "segment the view".
 ``ClassTable``
@@ -49,6 +51,7 @@ from napari_infoleak.core.errors import (
     WriteFailed,
 )
 from napari_infoleak.core.image import Image, plane_hash
+from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress, Rate
 from napari_infoleak.core.provenance import provenance
 from napari_infoleak.core.region import Region
@@ -78,6 +81,7 @@ __all__ = [
     "guess_axes",
     "labels_from_canonical",
     "labels_to_canonical",
+    "normalise",
     "parse_axes",
     "plane_hash",
     "planes_from_canonical",

@@ -15,6 +15,7 @@ CANONICAL = "TCZYX"
 _MEANING = "T time, C channel, Z depth, Y rows, X columns"
 _MOST_CHANNELS = 4  # an axis this short is taken for channels where a guess is needed
 _COLOURS = (3, 4)  # RGB and RGBA
+_SMALLEST_PICTURE = 16  # pixels; below, a last axis of 3 or 4 is not taken for colours
 
 
 def parse_axes(text: str, shape: tuple[int, ...]) -> str:
@@ -23,7 +24,8 @@ def parse_axes(text: str, shape: tuple[int, ...]) -> str:
     Parameters
     ----------
     text : str
-        One letter a dimension, in any case, such as ``"zyx"``. S (colour samples) counts as C.
+        One letter a dimension, in any case, such as ``"zyx"``. S (colour samples) and K (classes)
+        count as C.
     shape : tuple of int
         Shape of the array.
 
@@ -55,7 +57,7 @@ def parse_axes(text: str, shape: tuple[int, ...]) -> str:
     if repeated:
         raise BadInput(
             f"axes {text!r} name {', '.join(repeated)} more than once; each letter stands for one "
-            f"dimension (S, colour samples, counts as C)"
+            f"dimension (S, colour samples, and K, classes, count as C)"
         )
     if len(axes) != len(shape):
         raise BadInput(
@@ -231,8 +233,8 @@ def _each_plane(array: Any, letters: str, *, inverse: bool) -> Any:
 
 
 def looks_like_colour(shape: tuple[int, ...]) -> bool:
-    """Tell whether an array of this shape is most likely Y, X and 3 or 4 colours."""
-    return len(shape) == 3 and shape[-1] in _COLOURS and min(shape[:2]) > _MOST_CHANNELS
+    """Tell whether an array of this shape most likely ends in Y, X and 3 or 4 colours."""
+    return len(shape) >= 3 and shape[-1] in _COLOURS and min(shape[-3:-1]) >= _SMALLEST_PICTURE
 
 
 def _told_by_file(shape: tuple[int, ...], hint: str | None, rgb: bool) -> str | None:
@@ -240,7 +242,7 @@ def _told_by_file(shape: tuple[int, ...], hint: str | None, rgb: bool) -> str | 
     if not hint:
         return None
     letters = hint.strip().upper()
-    vague = set(letters) - set(CANONICAL + "S") or len(letters) != len(shape)
+    vague = set(letters) - set(CANONICAL + "SK") or len(letters) != len(shape)
     first_planes_as_colours = "S" in letters and not letters.endswith("S") and not rgb
     if vague or first_planes_as_colours:
         return None
@@ -275,8 +277,8 @@ def _guess_plain(shape: tuple[int, ...]) -> str:
 
 
 def _upper(axes: str) -> str:
-    """Capital letters, colour samples taken for channels."""
-    return str(axes).strip().upper().replace("S", "C")
+    """Capital letters, colour samples and classes taken for channels."""
+    return str(axes).strip().upper().replace("S", "C").replace("K", "C")
 
 
 def _shown(shape: tuple[int, ...]) -> str:

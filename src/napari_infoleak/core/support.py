@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +54,12 @@ class SupportPlane:
     index: tuple[int, int]
     hash: str
     image_hash: str
+
+    @cached_property
+    def strokes(self) -> dict[int, int]:
+        """Number of labelled pixels of each painted class."""
+        counts = np.bincount(self.annotation.ravel())
+        return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i != 0}
 
 
 class SupportSet:
@@ -124,10 +132,10 @@ class SupportSet:
 
     def strokes(self) -> dict[int, int]:
         """Return the number of labelled pixels of each painted class."""
-        counts = np.zeros(LARGEST_ID + 1, np.int64)
+        total: Counter[int] = Counter()
         for plane in self._planes:
-            counts += np.bincount(plane.annotation.ravel(), minlength=LARGEST_ID + 1)
-        return {int(i): int(counts[i]) for i in np.flatnonzero(counts) if i != 0}
+            total.update(plane.strokes)
+        return dict(sorted(total.items()))
 
     def add(
         self,
@@ -150,8 +158,8 @@ class SupportSet:
         image : Image or array
             The annotated image.
         annotation : integer array
-            The image's axes without C; 0 is unlabelled, ids are 1 to 255. A single plane may also
-            be given as (Y, X).
+            The image's axes without C; 0 is unlabelled, ids are 1 to 255. Axes T and Z of length 1
+            may be left out.
         axes : str or None
             Axes of `image` where it is an array; None guesses.
         channel : int or None
@@ -238,15 +246,15 @@ def _canonical_annotation(annotation: Any, image: Image) -> Any:
             f"the annotation has the type {dtype}; expected integer class ids, 0 for unlabelled"
         )
     shape = tuple(int(size) for size in annotation.shape)
-    expected = tuple(image.sizes[letter] for letter in image.label_axes)
-    if shape == expected:
-        return labels_to_canonical(annotation, image.label_axes)
-    if image.label_shape[:2] == (1, 1) and shape == image.label_shape[2:]:
-        return labels_to_canonical(annotation, "YX")
+    axes = image.label_axes
+    longer_than_one = "".join(n for n in axes if n in "YX" or image.sizes[n] > 1)
+    for letters in (axes, longer_than_one):
+        if shape == tuple(image.sizes[letter] for letter in letters):
+            return labels_to_canonical(annotation, letters)
+    expected = tuple(image.sizes[letter] for letter in axes)
     raise BadInput(
-        f"the annotation has the shape {_shown(shape)}, but the image {image.name} has "
-        f"{image.label_axes} {_shown(expected)}; an annotation has the image's shape without "
-        f"channels"
+        f"the annotation has the shape {_shown(shape)}, but the image {image.name} has {axes} "
+        f"{_shown(expected)}; an annotation has the image's shape without channels"
     )
 
 

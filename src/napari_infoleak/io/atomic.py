@@ -41,6 +41,7 @@ def atomic(target: Path) -> Iterator[Path]:
     WriteFailed
         If the disk is full or may not be written to. Nothing half-written is left.
     """
+    target = target.resolve() if target.is_symlink() else target  # a link stays a link
     if not target.parent.is_dir():
         raise BadInput(f"the folder {target.parent} does not exist; make it first")
     suffix = "".join(target.suffixes[-2:])

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.core.errors import BadInput
-from napari_infoleak.io import record
+from napari_infoleak.io import mapped, record
+from napari_infoleak.io.mapped import MappedPixels, by_planes
 from napari_infoleak.io.stored import Stored
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def sidecar(path: Path) -> Path:
 
 
 def read_npy(path: Path) -> Stored:
-    """Read an NPY file as a memory map. Files that hold Python objects are refused.
+    """Read an NPY file, lazily. Files that hold Python objects are refused.
 
     Raises
     ------
@@ -37,6 +38,8 @@ def read_npy(path: Path) -> Stored:
             f"{path} cannot be read as NPY ({error}); it is damaged, cut short, or holds Python "
             f"objects"
         ) from error
+    if array.nbytes > mapped.EAGER_BYTES and array.ndim >= 2 and array.flags.c_contiguous:
+        array = by_planes(MappedPixels(path, array.dtype, array.shape, array.offset))
     noted = _read_sidecar(path)
     return Stored(array=array, hint=record.written_axes(noted), record=noted)
 

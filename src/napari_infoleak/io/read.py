@@ -149,7 +149,7 @@ def read_record(path: str | os.PathLike[str]) -> dict[str, Any]:
     dict
         Empty if another program wrote the file.
     """
-    return dict(_stored(_existing(path), as_ids=True).record)
+    return dict(_stored(_existing(path), as_ids=True, pixels=False).record)
 
 
 def name_of(path: Path) -> str:
@@ -177,15 +177,15 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _stored(place: Path, *, as_ids: bool) -> Stored:
-    """Choose the reader by what the file holds."""
+def _stored(place: Path, *, as_ids: bool, pixels: bool = True) -> Stored:
+    """Choose the reader by what the file holds; without `pixels`, do what is cheap."""
     try:
         if place.is_dir():
             return _folder(place)
         with place.open("rb") as file:
             start = file.read(16)
         if start.startswith(_TIFF):
-            return read_tiff(place)
+            return read_tiff(place, pixels=pixels)
         if start.startswith(_PNG):
             return read_png(place, as_ids=as_ids)
         if start.startswith(_NPY):

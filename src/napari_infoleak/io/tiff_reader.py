@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import threading
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import numpy as np
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.units import UNKNOWN_UNIT, factor, unit_name
-from napari_infoleak.io import record
+from napari_infoleak.io import mapped, record
+from napari_infoleak.io.mapped import MappedPixels, by_planes
 from napari_infoleak.io.stored import Stored, finite, positive
 
 if TYPE_CHECKING:
@@ -23,19 +23,20 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from tifffile import TiffFile, TiffPageSeries
 
-_EAGER_BYTES = 128 << 20  # smaller files are read at once and closed
 _RGB = 2  # values of the TIFF tags PhotometricInterpretation and ResolutionUnit
 _CENTIMETRE = 3
 _COARSEST_STEP = 20.0  # micrometres; resolutions beyond it are meant for printers
 
 
-def read_tiff(path: Path) -> Stored:
+def read_tiff(path: Path, *, pixels: bool = True) -> Stored:
     """Read the first image of a TIFF file.
 
     Parameters
     ----------
     path : Path
         An existing file.
+    pixels : bool
+        False leaves the array out, where only the metadata are wanted.
 
     Returns
     -------
@@ -56,7 +57,8 @@ def read_tiff(path: Path) -> Stored:
             planes = _Planes.of(file)
             _refuse_truncated(path, file, planes, complaints)
             stored = _calibrated(file, planes)
-            stored.array = _pixels(path, file, planes)
+            if pixels:
+                stored.array = _pixels(path, file, planes)
             return stored
     except (BadInput, MemoryError):
         raise
@@ -191,22 +193,14 @@ def _complaints() -> Iterator[list[str]]:
 
 
 def _pixels(path: Path, file: TiffFile, planes: _Planes) -> Any:
-    if planes.nbytes <= _EAGER_BYTES:
+    if planes.nbytes <= mapped.EAGER_BYTES:
         if planes.loose:
             return np.stack([page.asarray() for page in file.pages])
         return np.asarray(planes.series.asarray())
     if planes.offset is not None:
-        return np.memmap(
-            path,
-            dtype=planes.dtype.newbyteorder(file.byteorder),
-            mode="r",
-            offset=planes.offset,
-            shape=planes.shape,
-        )
-    dask: Any = importlib.import_module("dask.array")
-    chunks = (1,) * (len(planes.shape) - len(planes.page_shape)) + planes.page_shape
-    meta = np.empty((), planes.dtype)
-    return dask.from_array(LazyPages(path, planes), chunks=chunks, name=False, meta=meta)
+        dtype = planes.dtype.newbyteorder(file.byteorder)
+        return by_planes(MappedPixels(path, dtype, planes.shape, planes.offset))
+    return by_planes(LazyPages(path, planes), len(planes.page_shape))
 
 
 def _refuse_truncated(path: Path, file: TiffFile, planes: _Planes, complaints: list[str]) -> None:

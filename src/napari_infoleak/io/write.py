@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from napari_infoleak.core.classes import ClassTable
+
+_Value = TypeVar("_Value", float, str)
 
 # The longer suffix stands before the one that it ends in.
 _WRITERS: dict[str, Callable[[Path, Output], None]] = {
@@ -111,9 +113,9 @@ def write(
         axes=letters,
         dtype=_file_type(pixels, kind),
         kind=kind,
-        scale=calibration(scale, named, "scale"),
-        translate=calibration(translate, named, "translate"),
-        units={str(key).upper(): unit_name(unit) for key, unit in (units or {}).items()},
+        scale=_of_axes(letters, calibration(scale, named, "scale")),
+        translate=_of_axes(letters, calibration(translate, named, "translate")),
+        units=_of_axes(letters, {str(k).upper(): unit_name(v) for k, v in (units or {}).items()}),
         channel_names=_channels(channel_names, classes, kind, pixels.shape[0]),
         classes=classes,
         progress=progress,
@@ -123,8 +125,8 @@ def write(
     _refuse_foreign_folder(target)
     with atomic(target) as part:
         writer(part, output)
-    if writer is write_npy:
-        _write_sidecar(target, output)
+        if writer is write_npy:
+            _write_sidecar(target, output)
     return target
 
 
@@ -166,6 +168,11 @@ def _smallest(pixels: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
         return np.dtype(np.uint16)
     highest = int(np.asarray(pixels.max()))
     return np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
+
+
+def _of_axes(letters: str, values: Mapping[str, _Value]) -> dict[str, _Value]:
+    """Leave out what is said of axes that the array does not have."""
+    return {letter: value for letter, value in values.items() if letter in letters}
 
 
 def _channels(
