@@ -28,6 +28,7 @@ The floor needs numpy alone (`config`, imported by name, adds pydantic) and impo
 
 from __future__ import annotations
 
+from napari_infoleak.core.arraylike import lazy_or_numpy
 from napari_infoleak.core.axes import (
     CANONICAL,
     from_canonical,
@@ -40,6 +41,7 @@ from napari_infoleak.core.axes import (
     to_canonical,
     without_channel,
 )
+from napari_infoleak.core.calibration import calibration
 from napari_infoleak.core.classes import ClassEntry, ClassTable
 from napari_infoleak.core.errors import (
     BadInput,
@@ -77,10 +79,12 @@ __all__ = [
     "SupportPlane",
     "SupportSet",
     "WriteFailed",
+    "calibration",
     "from_canonical",
     "guess_axes",
     "labels_from_canonical",
     "labels_to_canonical",
+    "lazy_or_numpy",
     "normalise",
     "parse_axes",
     "plane_hash",

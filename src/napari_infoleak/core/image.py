@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
-import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_infoleak.core.arraylike import full_resolution, lazy_or_numpy, refuse_unusable
 from napari_infoleak.core.axes import (
     CANONICAL,
     guess_axes,
@@ -19,14 +17,18 @@ from napari_infoleak.core.axes import (
     to_canonical,
     without_channel,
 )
+from napari_infoleak.core.calibration import calibration
 from napari_infoleak.core.errors import BadInput, InfoleakError, OutOfMemory
 from napari_infoleak.core.units import UNKNOWN_UNIT, unit_name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy.typing as npt
 
+__all__ = ["Image", "calibration", "lazy_or_numpy", "plane_hash"]
+
 _SPATIAL = "TZYX"  # the axes that carry a step, an offset and a unit
-_NUMERIC_KINDS = "biuf"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +122,9 @@ class Image:
         BadInput
             If the array is empty, not numeric, or does not fit the axes.
         """
-        pixels = lazy_or_numpy(_full_resolution(array))
+        pixels = lazy_or_numpy(full_resolution(array))
         shape = tuple(int(size) for size in pixels.shape)
-        _refuse_unusable(pixels, shape)
+        refuse_unusable(pixels, shape)
         if axes is None:
             colours = looks_like_colour(shape) if rgb is None else rgb
             letters = guess_axes(shape, rgb=colours)
@@ -182,8 +184,8 @@ class Image:
         Returns
         -------
         numpy array, (Y, X), float32
-            The values as they are. NaN and infinities are kept; values beyond float32 become
-            infinite.
+            The values as they are, rounded to float32. NaN and infinities are kept; values beyond
+            float32 become infinite.
 
         Raises
         ------
@@ -260,115 +262,3 @@ def plane_hash(plane: npt.NDArray[Any], extra: bytes = b"") -> str:
     digest.update(np.ascontiguousarray(plane, dtype=little_endian).data)
     digest.update(extra)
     return digest.hexdigest()
-
-
-def lazy_or_numpy(array: Any) -> Any:
-    """Return a numpy or dask array of anything array-like, reading nothing that is stored.
-
-    Parameters
-    ----------
-    array : array-like
-        Numpy and dask arrays are returned as they are, arrays stored in chunks (zarr, HDF5) are
-        wrapped lazily by dask, masked pixels become NaN, and anything else is converted by numpy.
-
-    Raises
-    ------
-    BadInput
-        If it is no array.
-    """
-    home = type(array).__module__.partition(".")[0]
-    if isinstance(array, np.ma.MaskedArray):
-        return np.ma.filled(array.astype(np.float32), np.nan)
-    if isinstance(array, np.ndarray) or (home == "dask" and hasattr(array, "dask")):
-        return array
-    if hasattr(array, "chunks") and hasattr(array, "dtype") and hasattr(array, "shape"):
-        dask: Any = importlib.import_module("dask.array")
-        if home == "zarr":
-            return dask.from_zarr(array)
-        by_plane = (1,) * (len(array.shape) - 2) + tuple(array.shape[-2:])
-        return dask.from_array(array, chunks=array.chunks or by_plane)
-    is_sequence = isinstance(array, Sequence) and not isinstance(array, str | bytes)
-    if not hasattr(array, "__array__") and not is_sequence:
-        raise BadInput(
-            f"a {type(array).__name__} is no array of pixels; give a numpy, dask or zarr array, "
-            f"such as reading a file returns"
-        )
-    try:
-        return np.asarray(array)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise BadInput(
-            f"a {type(array).__name__} cannot be turned into an array ({error})"
-        ) from error
-
-
-def calibration(
-    values: Mapping[str, float] | Sequence[float] | None, letters: str, what: str
-) -> dict[str, float]:
-    """Return scale or translation by letter, checked.
-
-    Parameters
-    ----------
-    values : mapping of letters, or a number for each axis, or None
-        In a sequence the entry of C may be left out.
-    letters : str
-        Axes of the array.
-    what : {"scale", "translate"}
-        Scales must be positive.
-
-    Returns
-    -------
-    dict
-        By letter out of T, Z, Y, X; only what was given.
-
-    Raises
-    ------
-    BadInput
-        If there are too many or too few numbers, or impossible ones.
-    """
-    if values is None:
-        return {}
-    if not isinstance(values, Mapping):
-        named = without_channel(letters) if len(values) == len(letters) - 1 else letters
-        if len(values) != len(named):
-            raise BadInput(
-                f"{what} has {len(values)} numbers for axes {letters}; give one for each axis"
-            )
-        values = dict(zip(named, values, strict=True))
-    checked: dict[str, float] = {}
-    for key, value in values.items():
-        letter, number = str(key).upper(), float(value)
-        if letter not in CANONICAL:
-            raise BadInput(f"{what} names {key!r}, which is no axis letter out of {_SPATIAL}")
-        if not math.isfinite(number) or (what == "scale" and number <= 0):
-            expected = "a positive number" if what == "scale" else "a finite number"
-            raise BadInput(f"{what} of {letter} is {value}; expected {expected}")
-        if letter in _SPATIAL:
-            checked[letter] = number
-    return checked
-
-
-def _full_resolution(array: Any) -> Any:
-    """Return level 0 of multiscale levels, and any other array as it is."""
-    is_array = hasattr(array, "dtype") and hasattr(array, "ndim")
-    if is_array or not isinstance(array, Sequence) or isinstance(array, str | bytes):
-        return array
-    shapes = [tuple(level.shape) for level in array if hasattr(level, "shape")]
-    if not shapes or len(shapes) < len(array):
-        return array
-    if len(shapes) > 1 and len(set(shapes)) == 1:
-        raise BadInput(
-            f"a list of {len(shapes)} arrays of one shape {shapes[0]} is no multiscale image; "
-            f"stack them into one array first"
-        )
-    return array[0]
-
-
-def _refuse_unusable(pixels: Any, shape: tuple[int, ...]) -> None:
-    kind = np.dtype(pixels.dtype).kind
-    if kind not in _NUMERIC_KINDS:
-        raise BadInput(
-            f"pixels of type {pixels.dtype} cannot be used; expected integers or real numbers"
-            + ("; take the magnitude first" if kind == "c" else "")
-        )
-    if any(math.isnan(size) or size == 0 for size in shape):
-        raise BadInput(f"an array of shape {shape} holds no pixel; expected at least one")

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_infoleak.core.arraylike import lazy_or_numpy
 from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.classes import LARGEST_ID, ClassTable
 from napari_infoleak.core.errors import BadInput, EmptySupportError
-from napari_infoleak.core.image import Image, lazy_or_numpy, plane_hash
+from napari_infoleak.core.image import Image, plane_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import numpy as np
 
+from napari_infoleak.core.arraylike import lazy_or_numpy
 from napari_infoleak.core.axes import to_canonical
+from napari_infoleak.core.calibration import calibration
 from napari_infoleak.core.errors import BadInput
-from napari_infoleak.core.image import calibration, lazy_or_numpy
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.core.provenance import plain_json
 from napari_infoleak.core.units import unit_name
