@@ -159,6 +159,27 @@ def test_a_full_disk_leaves_nothing_and_the_old_file(
     np.testing.assert_array_equal(read_labels(path)[0], LABELS)
 
 
+def test_numpys_own_words_for_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> Any:
+        raise OSError("90000 requested and 24224 written")
+
+    monkeypatch.setattr(output.Output, "_converted", full)
+    with pytest.raises(WriteFailed, match="the disk is full"):
+        write(tmp_path / "a.tif", LABELS, axes="YX")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+def test_a_device_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Path.open
+
+    def on_full(self: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        return opened(Path("/dev/full") if "w" in mode else self, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", on_full)
+    with pytest.raises(WriteFailed, match="the disk is full"):
+        write(tmp_path / "a.npy", LABELS, axes="YX")
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_disk_that_fills_up_at_the_last_moment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str

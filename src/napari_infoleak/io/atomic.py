@@ -81,7 +81,8 @@ def _remove(path: Path) -> None:
 
 
 def _explanation(target: Path, error: OSError) -> str:
-    if error.errno in _FULL:
+    # numpy tells of a full disk in words alone: "90000 requested and 24224 written".
+    if error.errno in _FULL or (error.errno is None and "requested and" in str(error)):
         return f"{target} was not written: the disk is full; free some space or choose another disk"
     if error.errno in _FORBIDDEN:
         return f"{target} was not written: the folder or file may not be written to; choose another"

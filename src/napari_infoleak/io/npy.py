@@ -13,7 +13,10 @@ from napari_infoleak.io.mapped import MappedPixels, by_planes
 from napari_infoleak.io.stored import Stored
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from napari_infoleak.io.output import Output
 
@@ -24,7 +27,7 @@ def sidecar(path: Path) -> Path:
 
 
 def read_npy(path: Path) -> Stored:
-    """Read an NPY file, lazily. Files that hold Python objects are refused.
+    """Read an NPY file, a large one lazily. Files that hold Python objects are refused.
 
     Raises
     ------
@@ -38,21 +41,40 @@ def read_npy(path: Path) -> Stored:
             f"{path} cannot be read as NPY ({error}); it is damaged, cut short, or holds Python "
             f"objects"
         ) from error
-    if array.nbytes > mapped.EAGER_BYTES and array.ndim >= 2 and array.flags.c_contiguous:
+    if array.nbytes <= mapped.EAGER_BYTES:
+        array = np.array(array)
+    elif array.ndim >= 2 and array.flags.c_contiguous:
         array = by_planes(MappedPixels(path, array.dtype, array.shape, array.offset))
     noted = _read_sidecar(path)
     return Stored(array=array, hint=record.written_axes(noted), record=noted)
 
 
 def write_npy(part: Path, output: Output) -> None:
-    """Write the array, plane by plane, in the axes it came in."""
-    shape = output.shape_in(output.axes)
-    into = np.lib.format.open_memmap(part, mode="w+", dtype=output.dtype, shape=shape)
-    canonical = output.canonical_view(into)
+    """Write the array in the axes it came in, plane by plane where these end in YX."""
+    # Never through a memory map: on a full disk that kills the program instead of failing.
+    with part.open("wb") as file:
+        np.lib.format.write_array_header_2_0(
+            file,
+            {
+                "descr": np.lib.format.dtype_to_descr(output.dtype),
+                "fortran_order": False,
+                "shape": output.shape_in(output.axes),
+            },
+        )
+        for block in _in_file_order(output):
+            file.write(np.ascontiguousarray(block).data)
+
+
+def _in_file_order(output: Output) -> Iterator[npt.NDArray[Any]]:
+    """Hand out the array in pieces: planes where they lie one after the other, else the whole."""
+    if output.axes.endswith("YX"):
+        yield from output.planes(output.axes)
+        return
+    whole = np.empty(output.shape_in(output.axes), output.dtype)
+    canonical = output.canonical_view(whole)
     for place, plane in zip(output.places(), output.planes(), strict=True):
         canonical[place] = plane
-    into.flush()
-    del into, canonical
+    yield whole
 
 
 def _read_sidecar(path: Path) -> dict[str, Any]:
