@@ -13,22 +13,22 @@ are by default INFOLEAK_DATA and INFOLEAK_REFEREE, else ``../shared/data`` and
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import platform
 import sys
 import time
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 import napari_infoleak as il
-
-if TYPE_CHECKING:
 
 SETS = {
     "isbi2012": ("isbi2012", "label"),
@@ -89,7 +89,7 @@ def _features(image: Stack) -> Stack:
 
     key = image.tobytes()
     if key not in _kept:
-        _kept[key] = multiscale_basic_features(image, num_workers=2).astype(np.float32)
+        _kept[key] = multiscale_basic_features(image).astype(np.float32)
     return _kept[key]
 
 
@@ -120,34 +120,62 @@ def main() -> None:
     import annotate
     import score
 
-    rows: list[dict[str, Any]] = []
+    kept = Kept(options.json)
     for name in options.sets:
         data = load(options.data, name)
-        if "no annotation" in options.arms:
-            labels = alone(data, options.model)
-            rows.append(_row(score, name, "no annotation", "0", 0, labels, data, 0.0))
-        for amount in options.amounts:
-            for seed in range(options.seeds):
-                plane = (3 * seed) % (len(data.train) - 2)  # two planes or more away from val
-                truth = data.train_truth[plane]
-                painted = truth
-                if amount != "dense":
-                    painted = annotate.annotate(truth, strokes=int(amount), seed=seed)
-                for arm in ARMS[1:]:
-                    if arm not in options.arms:
-                        continue
-                    start = time.perf_counter()
-                    labels = answer(arm, data, plane, painted, seed, options.model)
-                    seconds = time.perf_counter() - start
-                    rows.append(_row(score, name, arm, amount, seed, labels, data, seconds))
-                    print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
-    print(table(rows))
+        for arm, amount, seed in product(options.arms, options.amounts, range(options.seeds)):
+            if arm == "no annotation":
+                amount, seed = "0", 0
+            key = {"set": name, "arm": arm, "strokes": amount, "seed": seed}
+            key["model"] = "" if arm == "forest" else model_hash(options.model)
+            if kept.has(key):
+                continue
+            plane = (3 * seed) % (len(data.train) - 2)  # two planes or more away from val
+            painted = data.train_truth[plane]
+            if amount not in ("0", "dense"):
+                painted = annotate.annotate(painted, strokes=int(amount), seed=seed)
+            start = time.perf_counter()
+            labels = answer(arm, data, plane, painted, seed, options.model)
+            seconds = time.perf_counter() - start
+            found = score.score(labels, data.val_truth, "semantic", 2)
+            kept.add(key | figures(found) | {"seconds": round(seconds, 2)})
+    print(table([row for row in kept.rows if row["model"] in ("", model_hash(options.model))]))
+
+
+class Kept:
+    """Rows that are kept in a file, so that an interrupted run goes on where it stopped."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+        if path and path.exists():
+            self.rows = json.loads(path.read_text())
+
+    def has(self, key: dict[str, Any]) -> bool:
+        """Whether this was measured already."""
+        return any(key.items() <= row.items() for row in self.rows)
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a row."""
+        self.rows.append(row)
+        print(json.dumps(row), file=sys.stderr, flush=True)
+        if self.path:
+            lines = ",\n".join(json.dumps(row) for row in self.rows)
+            self.path.write_text(f"[\n{lines}\n]\n")
+
+
+def model_hash(model: str) -> str:
+    """First digits of the weights' hash, by which kept rows are known."""
+    from napari_infoleak.segmenters import registry
+
+    shipped = {info.name: info.path for info in registry.models()}
+    return hashlib.sha256(Path(shipped.get(model, model)).read_bytes()).hexdigest()[:12]
 
 
 def answer(arm: str, data: Data, plane: int, painted: Stack, seed: int, model: str) -> Stack:
     """Labels of val by one arm."""
+    if arm == "no annotation":
+        return alone(data, model)
     if arm == "forest":
         return forest(data, plane, painted, seed)
     if arm == "leak with permuted labels":
@@ -155,27 +183,13 @@ def answer(arm: str, data: Data, plane: int, painted: Stack, seed: int, model: s
     return leakage(data, plane, painted, model)
 
 
-def _row(
-    score: Any,
-    name: str,
-    arm: str,
-    amount: str,
-    seed: int,
-    labels: Stack,
-    data: Data,
-    seconds: float,
-) -> dict[str, Any]:
-    found = score.score(labels, data.val_truth, "semantic", 2)
+def figures(found: dict[str, Any]) -> dict[str, float]:
+    """The figures of the table, out of the scorer's."""
     return {
-        "set": name,
-        "arm": arm,
-        "strokes": amount,
-        "seed": seed,
-        "membrane_iou": found["iou"]["2"],
-        "cldice": found["cldice"],
-        "v_rand": found["v_rand"],
-        "v_info": found["v_info"],
-        "seconds": seconds,
+        "membrane_iou": round(found["iou"]["2"], 5),
+        "cldice": round(found["cldice"], 5),
+        "v_rand": round(found["v_rand"], 5),
+        "v_info": round(found["v_info"], 5),
     }
 
 
@@ -187,7 +201,15 @@ def table(rows: list[dict[str, Any]]) -> str:
         "| set | strokes a class | arm | membrane IoU (min-max) | V_rand | V_info | clDice | s |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    seen = dict.fromkeys((r["set"], r["strokes"], r["arm"]) for r in rows)
+    order = sorted(
+        rows,
+        key=lambda r: (
+            list(SETS).index(r["set"]),
+            ("0", *AMOUNTS).index(r["strokes"]),
+            ARMS.index(r["arm"]),
+        ),
+    )
+    seen = dict.fromkeys((r["set"], r["strokes"], r["arm"]) for r in order)
     for name, amount, arm in seen:
         own = [r for r in rows if (r["set"], r["strokes"], r["arm"]) == (name, amount, arm)]
 
@@ -214,7 +236,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--amounts", nargs="+", default=list(AMOUNTS), choices=AMOUNTS)
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="keep every figure in this file")
+    parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     return parser.parse_args()
 
 

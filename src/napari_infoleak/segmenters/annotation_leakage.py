@@ -117,6 +117,13 @@ class AnnotationLeakage:
         other.leak = float(leak)
         return other
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> AnnotationLeakage:
+        """Copy the network; encoded planes are left behind, for the copy may be folded."""
+        other = copy.copy(self)
+        other.net = copy.deepcopy(self.net, memo)
+        other._encoded = OrderedDict()
+        return other
+
     @torch.inference_mode()
     def remember(self, support: SupportSet | None) -> LeakageMemory:
         """Make a memory of a support set; planes seen before are not encoded again.
