@@ -238,6 +238,13 @@ class TestNpy:
         (tmp_path / "a.npy").write_bytes(content[:size])
         assert "cut short" in refused(tmp_path / "a.npy")
 
+    def test_a_damaged_header_is_told(self, tmp_path: Path) -> None:
+        np.save(tmp_path / "a.npy", np.zeros((5, 8, 9), np.uint8))
+        content = (tmp_path / "a.npy").read_bytes()
+        for old, new in ((b"'descr'", b"'desc\x00'"), (b"}", b"("), (b"(5, 8, 9)", b"(5, 8, -)")):
+            (tmp_path / "a.npy").write_bytes(content.replace(old, new))
+            assert "damaged" in refused(tmp_path / "a.npy")
+
     def test_python_objects_are_not_opened(self, tmp_path: Path) -> None:
         np.save(tmp_path / "a.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
         assert "Python objects" in refused(tmp_path / "a.npy")

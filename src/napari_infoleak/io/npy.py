@@ -36,7 +36,9 @@ def read_npy(path: Path) -> Stored:
     """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # the header is a Python literal, and fails in as many ways
         raise BadInput(
             f"{path} cannot be read as NPY ({error}); it is damaged, cut short, or holds Python "
             f"objects"
