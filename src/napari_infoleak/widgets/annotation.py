@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 BRUSH = 3
+_NAPARI_BRUSH = 10  # what a layer has that nobody chose a brush for
 LARGEST_IN_MEMORY = 2 << 30  # bytes; beyond, a layer is kept in chunks that exist once painted
 _SMALL = 32 << 20  # bytes that are counted in a moment
 _CLASSES = 256
@@ -168,7 +169,6 @@ def new_annotation(viewer: Viewer, source: Source, classes: ClassTable) -> Label
     )
     adopt(layer, classes)
     layer.selected_label = classes.ids[0]
-    layer.brush_size = BRUSH
     layer.mode = "paint"
     return layer
 
@@ -177,6 +177,8 @@ def adopt(layer: Labels, classes: ClassTable) -> None:
     """Give a layer the colours of the classes, and the keys 1 to 9 that choose them."""
     write_note(layer, classes=classes.to_json())
     layer.colormap = class_colours(classes)
+    if layer.brush_size == _NAPARI_BRUSH:
+        layer.brush_size = BRUSH
     for number in range(1, 10):
         layer.bind_key(str(number), _chooser(number), overwrite=True)
 

@@ -97,6 +97,9 @@ def _options(state: DockState, source: Source) -> list[str]:
     words += ["--axes", source.axes]
     if state.channel is not None and source.channels > 1:
         words += ["--channel", str(state.channel)]
+    others = {pair.source.axes for pair in state.supports} - {source.axes}
+    if others:
+        words += ["--support-axes", others.pop()]
     if state.leak != 1.0:
         words += ["--leak", f"{state.leak:g}"]
     return words

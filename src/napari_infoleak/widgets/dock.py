@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PRELOAD = ("napari_infoleak.api", "napari_infoleak.segmenters.annotation_leakage")
 
 
+_WIDTH = 316
 _PLACES = {"": "image", "paint": "annotate", "view": "segment", "stack": "segment"}
 
 
@@ -120,7 +121,7 @@ class InfoleakDock(QWidget):
         layout.setSpacing(0)
         layout.addWidget(scroll, 1)
         layout.addWidget(self.footer)
-        self.setMinimumWidth(290)
+        self.setMinimumWidth(_WIDTH)
 
     def _connect(self) -> None:
         worker, footer, events = self.worker, self.footer, self.state.events
@@ -193,7 +194,7 @@ class InfoleakDock(QWidget):
 
 def _title() -> QHBoxLayout:
     name = QLabel("infoleak", objectName="infoleak_title")
-    motto = quiet_label("your own strokes, leaked on purpose")
+    motto = quiet_label("your strokes, leaked on purpose", role="small")
     motto.setToolTip(TIPS["header.leak"])
     name.setToolTip(TIPS["header.leak"])
     row = QHBoxLayout()

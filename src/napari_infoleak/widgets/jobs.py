@@ -100,7 +100,7 @@ def segment(
     support = SupportSet()
     for other, paint in supports:
         cancel.check()
-        support = support.add(other.image(), _whole(paint, other.axes), channel=channel)
+        support = api.annotated(support, other.image(), _whole(paint, other.axes), channel=channel)
     own = None if annotation is None else _whole(annotation, pixels.axes)
     return api.segment(
         pixels.image(),
@@ -173,6 +173,7 @@ def save(
     kind: str,
     axes: str,
     classes: Sequence[Mapping[str, Any]],
+    provenance: Mapping[str, Any] | None = None,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
     **calibration: Mapping[str, Any],
@@ -187,6 +188,7 @@ def save(
         axes=axes,
         kind=kind,
         classes=ClassTable.from_json(classes) if kind in ("labels", "probabilities") else None,
+        provenance=provenance,
         progress=progress,
         cancel=cancel,
         **calibration,

@@ -352,13 +352,14 @@ def visible_region(viewer: Viewer, source: Source) -> Region:
     t, z = position(viewer, source)
     layer = source.layer
     corners = np.asarray(layer.corner_pixels, float)
+    corners[1] += 1  # the last pixel is inside
     if layer.multiscale:
         corners = corners * np.asarray(layer.downsample_factors[layer.data_level])
     bounds = {}
     for letter in "YX":
         axis, size = source.letters.index(letter), source.sizes[letter]
         start = int(np.clip(np.floor(corners[0, axis]), 0, size))
-        end = int(np.clip(np.ceil(corners[1, axis]) + 1, 0, size))
+        end = int(np.clip(np.ceil(corners[1, axis]), 0, size))
         bounds[letter] = slice(start, end) if end - start > 1 else slice(0, size)
     shape = source.image.label_shape
     return Region.from_slices(shape, t=t, z=z, y=bounds["Y"], x=bounds["X"])

@@ -135,8 +135,9 @@ class AnnotatePanel(Section):
         self.add_row("", self.new)
         self.table.setSpacing(2)
         self.add_row("", self.table)
-        self.add_row("", side_by_side(self.add_class, self.painted, stretch=1))
+        self.add_row("", self.painted)
         self.add_row("", self.trouble)
+        self.add_row("", side_by_side(self.add_class, self.support.open_form, stretch=None))
         self.add_row("", self.support)
 
     def _connect(self) -> None:
@@ -321,8 +322,8 @@ def count_in_words(state: DockState) -> str:
         return "Nothing painted yet"
     if t * z == 1:
         return ""
-    here = "this one included" if count.here else "not this one"
-    return f"On {count.slices} of {t * z} slices, {here}"
+    here = "this one too" if count.here else "not this one"
+    return f"Painted on {count.slices} of {t * z} slices, {here}"
 
 
 def _summary(state: DockState) -> str:

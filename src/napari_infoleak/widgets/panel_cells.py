@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QSizePolicy, QSpinBox
 
+from napari_infoleak.api._result import membrane_index
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.class_row import in_thousands
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say
-from napari_infoleak.widgets.segmenting import membrane_plane
 from napari_infoleak.widgets.tooltips import TIPS
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class CellsPanel(Section):
         source, answer = self._state.source, self._state.answer
         if source is None or answer is None:
             return
-        membrane = membrane_plane(answer.class_ids, self._state.classes.with_ids(answer.class_ids))
+        membrane = membrane_index(answer.class_ids, self._state.classes.with_ids(answer.class_ids))
         self._worker.start(
             "Making cells",
             f"{jobs.HERE}.make_cells",

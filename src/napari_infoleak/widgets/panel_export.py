@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QSizePolicy
 
+from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.command import segment_command, stem
 from napari_infoleak.widgets.layers import write_note
@@ -98,7 +99,8 @@ class ExportPanel(Section):
             scale=source.scale,
             translate=source.translate,
             units=source.units,
-            classes=self._state.classes.to_json(),
+            classes=self._classes(what).to_json(),
+            provenance=self._provenance(what),
         )
 
     def copy_command(self) -> None:
@@ -127,6 +129,18 @@ class ExportPanel(Section):
         if what == "annotation" and annotation is not None:
             return annotation.pack()
         return self._results.values(source, what)
+
+    def _classes(self, what: str) -> ClassTable:
+        """Return the classes, for probabilities those of the planes in their order."""
+        answer, classes = self._state.answer, self._state.classes
+        if what != "probabilities" or answer is None:
+            return classes
+        known = classes.with_ids(answer.class_ids)
+        return ClassTable(tuple(known[number] for number in answer.class_ids))
+
+    def _provenance(self, what: str) -> Any:
+        answer = self._state.answer
+        return None if answer is None or what == "annotation" else answer.provenance
 
     def _saved_as(self, what: str, path: str) -> None:
         if what == "annotation" and self._state.annotation is not None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets.layer_choice import LayerChoice
@@ -57,9 +56,9 @@ class ImagePanel(Section):
         self.axes = AxesRow()
         self.channel = QComboBox()
         self.channel.setToolTip(TIPS["image.channel"])
-        self.scale = QElidingLabel()
+        self.scale = QLabel()
+        self.scale.setWordWrap(True)
         self.scale.setToolTip(TIPS["image.scale"])
-        self.scale.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.edit = flat_button("Edit", "image.edit_scale")
         self.edit.setCheckable(True)
         self.editor = ScaleEditor()
@@ -178,7 +177,7 @@ class ImagePanel(Section):
                 self._state.channel = None
 
     def _show_scale(self, source: Source | None) -> None:
-        self.scale.setText("" if source is None else scale_in_words(source))
+        self.scale.setText("" if source is None else _unbroken(scale_in_words(source)))
         if source is not None:
             self.editor.read(source)
 
@@ -202,7 +201,7 @@ class AxesRow(QWidget):
         self.changed: Any = lambda letters: None
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(4)
+        self._layout.setSpacing(3)
 
     def show_axes(self, letters: str, shape: tuple[int, ...]) -> None:
         """Show letters above lengths."""
@@ -218,7 +217,7 @@ class AxesRow(QWidget):
         box.setCurrentText(letter)
         box.setProperty("axis", True)
         box.setToolTip(TIPS["image.axes"])
-        box.setFixedWidth(44)
+        box.setFixedWidth(38)
         box.currentTextChanged.connect(lambda text, at=position: self._swap(at, text))
         self.boxes.append(box)
         length = QLabel(str(size))
@@ -256,6 +255,11 @@ def _is_image(layer: Layer) -> bool:
     from napari.layers import Image
 
     return isinstance(layer, Image) and "kind" not in note(layer)
+
+
+def _unbroken(text: str) -> str:
+    """Let a text wrap between its parts alone."""
+    return " · ".join(part.replace(" ", "\u00a0") for part in text.split(" · "))
 
 
 def _show_row(row: tuple[QWidget | None, QWidget], shown: bool) -> None:

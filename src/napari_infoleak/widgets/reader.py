@@ -94,7 +94,7 @@ def _probabilities(image: Image, record: dict[str, Any]) -> list[LayerData]:
             "name": f"{image.name} {name}",
             "colormap": "magma",
             "contrast_limits": (0, 1),
-            "blending": "additive",
+            "visible": index == image.sizes["C"] - 1,
             "metadata": {KEY: {"axes": axes, "kind": "probability"}},
             **calibration(image, axes),
         }

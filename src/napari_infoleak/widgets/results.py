@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from napari_infoleak.core.region import Region
 
 _LOOK: dict[str, dict[str, Any]] = {
-    "labels": {"opacity": 0.45},
-    "membrane": {"colormap": "magma", "contrast_limits": (0, 1), "blending": "additive"},
-    "uncertainty": {"colormap": "viridis", "contrast_limits": (0, 1), "blending": "additive"},
+    "labels": {"opacity": 0.4},
+    "membrane": {"contrast_limits": (0, 1), "blending": "translucent"},
+    "uncertainty": {"contrast_limits": (0, 1), "blending": "translucent"},
     "cells": {"opacity": 0.5},
 }
 _LABELS = ("labels", "cells")
+_GLOW = {"membrane": "#ffb000", "uncertainty": "#e6007e"}
 
 
 class Results:
@@ -128,6 +129,7 @@ class Results:
                 KEY: {"kind": kind, "image": identity(source.layer), "axes": source.grid_letters}
             },
             **_LOOK[kind],
+            **({"colormap": glow(kind, _GLOW[kind])} if kind in _GLOW else {}),
             **source.grid.calibration(),
         )
         self._keep_paint_on_top(source)
@@ -153,3 +155,11 @@ class Results:
             layer.translate = grid.translate
         if tuple(str(unit) for unit in layer.units) != grid.units:
             layer.units = grid.units
+
+
+def glow(name: str, colour: str) -> Any:
+    """Return a colour map from clear to a colour, which lies well on dark and bright images."""
+    from napari.utils.colormaps import Colormap
+
+    rgb = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    return Colormap([[*rgb, 0.0], [*rgb, 0.9]], name=f"infoleak {name}")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QWidget
 
-from napari_infoleak.core.units import UNKNOWN_UNIT, unit_symbol
+from napari_infoleak.core.units import UNKNOWN_UNIT, factor, unit_symbol
 from napari_infoleak.widgets.section import quiet_label
 
 if TYPE_CHECKING:
     from napari_infoleak.widgets.layers import Source
 
+_TINY = 0.1
 _LENGTHS = ("pixel", "nanometer", "micrometer", "millimeter")
 _TIMES = ("pixel", "millisecond", "second", "minute", "hour")
 
@@ -93,13 +94,20 @@ def short_unit(unit: str) -> str:
 
 
 def scale_in_words(source: Source) -> str:
-    """Return the size of a pixel: "Z 0.9 µm · Y X 0.3 µm"."""
-    scale, units = source.scale, source.units
-    parts = {letter: f"{scale[letter]:.4g} {short_unit(units[letter])}" for letter in scale}
+    """Return the size of a pixel: "Z 0.9 µm · YX 0.3 µm"."""
+    units = source.units
+    parts = {letter: _readable(step, units[letter]) for letter, step in source.scale.items()}
     if set(parts.values()) == {"1 px"}:
         return "not calibrated"
     if parts["Y"] == parts["X"]:
         both = parts.pop("Y")
         parts.pop("X")
-        parts["Y X"] = both
+        parts["YX"] = both
     return " · ".join(f"{letter} {text}" for letter, text in parts.items())
+
+
+def _readable(step: float, unit: str) -> str:
+    """Return a number with its unit, in nanometres where micrometres would be tiny."""
+    if step < _TINY and (change := factor(unit, "nanometer")) is not None and unit != "nanometer":
+        step, unit = step * change, "nanometer"
+    return f"{step:.4g} {short_unit(unit)}"

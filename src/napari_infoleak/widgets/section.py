@@ -104,6 +104,7 @@ class _Header(QWidget):
         layout.addWidget(self.summary, 1)
         layout.addWidget(self.chevron)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def mouseReleaseEvent(self, event: Any) -> None:
         """Tell the section."""
@@ -163,12 +164,14 @@ def say(label: QLabel, text: str) -> None:
 
 
 def side_by_side(*widgets: QWidget, stretch: int | None = 0) -> QHBoxLayout:
-    """Return a row of widgets, one of which may take the room that is left."""
+    """Return a row of widgets; the room that is left goes to one of them, to all (-1), or none."""
     layout = QHBoxLayout()
     layout.setContentsMargins(0, 0, 0, 0)
     layout.setSpacing(6)
     for index, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if stretch in (index, -1) else 0)
+    if stretch is None:
+        layout.addStretch(1)
     return layout
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_infoleak.api._result import membrane_index
 from napari_infoleak.core.axes import without_channel
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
     from napari_infoleak.widgets.worker import Worker
-
-_MEMBRANE = 2
 
 
 class Segmenting:
@@ -96,7 +95,7 @@ class Segmenting:
         self._results.show(
             source, "labels", result.labels, part, visible=self._wants("labels"), classes=known
         )
-        membrane = membrane_plane(result.class_ids, known)
+        membrane = membrane_index(result.class_ids, known)
         planes = result.probabilities
         if planes is not None:
             self._results.show(
@@ -132,6 +131,7 @@ class Segmenting:
             probabilities=planes,
             uncertainty=result.uncertainty is not None,
             complete=complete,
+            provenance=result.provenance,
         )
 
     def _wants(self, overlay: str) -> bool:
@@ -178,14 +178,3 @@ class Segmenting:
         if isinstance(data, np.ndarray):
             executor.hold(data)
         self._held = data
-
-
-def membrane_plane(class_ids: tuple[int, ...], classes: ClassTable) -> int:
-    """Return which plane of the probabilities is the membrane's.
-
-    The class that is called so; else class 2; else the last one.
-    """
-    for index, number in enumerate(class_ids):
-        if "membrane" in classes[number].name.lower():
-            return index
-    return class_ids.index(_MEMBRANE) if _MEMBRANE in class_ids else len(class_ids) - 1

@@ -11,6 +11,8 @@ from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.widgets.annotation import Annotation, Count
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari.layers import Labels
 
     from napari_infoleak.widgets.layers import Source
@@ -42,6 +44,8 @@ class Answer:
         Whether the uncertainty was asked for.
     complete : bool
         Whether the whole image was asked about, and not only the visible field.
+    provenance : mapping
+        What made it, for files.
     """
 
     source: Source
@@ -49,6 +53,7 @@ class Answer:
     probabilities: Any
     uncertainty: bool
     complete: bool
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -48,7 +48,8 @@ Section #chevron {{ color: {dim}; }}
 #infoleak Section QComboBox:disabled {{ background: {off}; color: {faint}; border: 0; }}
 #infoleak Section QComboBox::drop-down {{ width: 16px; }}
 #infoleak Section QComboBox::down-arrow {{ width: 9px; height: 9px; }}
-#infoleak Section QComboBox[axis="true"] {{ padding: 3px 2px 3px 8px; font-weight: 600; }}
+#infoleak Section QComboBox[axis="true"] {{ padding: 3px 0 3px 7px; font-weight: 600; }}
+#infoleak Section QComboBox[axis="true"]::drop-down {{ width: 13px; }}
 #infoleak Section QComboBox QAbstractItemView {{ background: {field}; }}
 #infoleak Section QAbstractSpinBox, #infoleak Section QLineEdit {{
     background: {field}; border-radius: 4px; }}
@@ -64,6 +65,11 @@ ClassRow #key {{
     min-width: 14px; max-width: 14px; }}
 #infoleak Section ClassRow QLineEdit[readOnly="true"] {{
     background: transparent; border: 0; min-height: 16px; }}
+
+#infoleak QScrollBar:vertical {{
+    background: transparent; width: 8px; max-width: 8px; margin: 0; }}
+#infoleak QScrollBar::handle:vertical {{ background: {quiet}; border-radius: 4px; }}
+#infoleak QScrollBar::add-line, #infoleak QScrollBar::sub-line {{ height: 0; border: 0; }}
 
 #infoleak QProgressBar {{
     background: {off}; border: 0; border-radius: 3px; min-height: 6px; max-height: 6px; }}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SupportList(QWidget):
-    """Pairs of image and annotation, with a form to add one.
+    """Pairs of image and annotation, with a form to add one and a button that opens it.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class SupportList(QWidget):
     def __init__(self, state: DockState, viewer: Viewer) -> None:
         super().__init__()
         self._state, self._viewer = state, viewer
-        self.open_form = flat_button("+ Use another annotated image", "support.add")
+        self.open_form = flat_button("+ Other annotated image", "support.add")
         self.open_form.setCheckable(True)
         self.image = LayerChoice(viewer, self._is_other_image, "image")
         self.labels = LayerChoice(viewer, self._is_annotation, "its annotation")
@@ -50,12 +50,10 @@ class SupportList(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         layout.addLayout(self.pairs)
-        layout.addWidget(self.open_form)
         layout.addWidget(self.form)
         layout.addWidget(self.trouble)
         self._connect()
         self._show_form(False)
-        self._check()
 
     def add_pair(self) -> None:
         """Use the chosen pair."""
@@ -106,7 +104,8 @@ class SupportList(QWidget):
 
     def _show_form(self, shown: bool) -> None:
         self.form.setVisible(shown)
-        say(self.trouble, "")
+        self.setVisible(shown or bool(self._state.supports))
+        self._check()
 
     def _is_other_image(self, layer: Layer) -> bool:
         from napari.layers import Image
@@ -162,6 +161,7 @@ class SupportList(QWidget):
             item.widget().deleteLater()
         for pair in pairs:
             self.pairs.addWidget(self._pair_row(pair))
+        self.setVisible(bool(pairs) or self.open_form.isChecked())
 
     def _pair_row(self, pair: SupportPair) -> QWidget:
         row = QWidget()

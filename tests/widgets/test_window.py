@@ -1,0 +1,101 @@
+"""What needs a real napari window: the visible field, themes, and the end of the child process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.widgets.layers import visible_region
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _draw(viewer: Any, qtbot: Any) -> None:
+    viewer.window._qt_viewer.canvas.on_draw(None)
+    qtbot.wait(20)
+
+
+def test_view_is_the_visible_field(window: Any, qtbot: Any) -> None:
+    viewer = window.viewer
+    viewer.add_image(np.zeros((5, 1000, 1000)), scale=(3, 0.5, 0.5))
+    viewer.dims.set_current_step(0, 2)
+    source = window.state.source
+    _draw(viewer, qtbot)
+    assert visible_region(viewer, source).shape == (1, 1, 1000, 1000)
+    viewer.camera.center = (0, 125, 300)
+    viewer.camera.zoom = 20
+    _draw(viewer, qtbot)
+    region = visible_region(viewer, source)
+    assert (region.z0, region.z1) == (2, 3)
+    assert region.y0 <= 250 < region.y1
+    assert region.x0 <= 600 < region.x1
+    assert region.y1 - region.y0 < 200
+
+
+def test_view_of_a_multiscale_image_is_in_full_resolution(window: Any, qtbot: Any) -> None:
+    viewer = window.viewer
+    full = np.zeros((4096, 4096), np.uint8)
+    viewer.add_image([full, full[::2, ::2], full[::4, ::4], full[::8, ::8]], multiscale=True)
+    _draw(viewer, qtbot)
+    assert visible_region(viewer, window.state.source).shape == (1, 1, 4096, 4096)
+    viewer.camera.center = (0, 3000, 3000)
+    viewer.camera.zoom = 8
+    _draw(viewer, qtbot)
+    region = visible_region(viewer, window.state.source)
+    assert region.y0 <= 3000 < region.y1
+    assert region.shape[2] < 2048
+
+
+def test_view_needs_two_dimensions_on_screen(window: Any) -> None:
+    viewer = window.viewer
+    viewer.add_image(np.zeros((5, 40, 48)))
+    viewer.dims.ndisplay = 3
+    assert not window.segment.view.isEnabled()
+    assert "2-D view" in window.segment.view.toolTip()
+    assert window.segment.stack.isEnabled()
+    viewer.dims.ndisplay = 2
+    viewer.dims.order = (1, 0, 2)
+    assert "Y and X" in window.segment.view.toolTip()
+
+
+def test_both_themes(window: Any) -> None:
+    window.viewer.theme = "light"
+    light = window.styleSheet()
+    window.viewer.theme = "dark"
+    assert window.styleSheet() != light
+
+
+@pytest.mark.parametrize("way", ["window", "dock"])
+def test_closing_ends_the_child(
+    make_napari_viewer: Callable[..., Any], qtbot: Any, way: str
+) -> None:
+    from napari_infoleak.scale.executor import Executor
+    from napari_infoleak.widgets.dock import InfoleakDock
+
+    viewer = make_napari_viewer()
+    executor = Executor()
+    dock = InfoleakDock(viewer, executor)
+    holder = viewer.window.add_dock_widget(dock, name="Infoleak")
+    layer = viewer.add_image(np.zeros((40, 48)))
+    dock.annotate.make_layer()
+    qtbot.waitUntil(lambda: executor.pid is not None, timeout=20000)
+    pid = executor.pid
+    assert _alive(pid)
+    if way == "window":
+        viewer.close()
+    else:
+        viewer.window.remove_dock_widget(holder)
+        assert layer in viewer.layers
+        assert len(viewer.layers) == 2
+    qtbot.waitUntil(lambda: not _alive(pid), timeout=5000)
+    assert executor.closed
