@@ -111,6 +111,25 @@ def test_a_ground_truth_is_offered_but_not_taken(
     assert dock.state.count.total == {1: 40 * 48}
 
 
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        (np.arange(40 * 48).reshape(40, 48), "from 0 to 1919"),
+        (np.arange(40 * 48).reshape(40, 48) % 60, "look like cells"),
+        (np.full((40, 48), -1), "from -1 to -1"),
+    ],
+)
+def test_numbers_that_are_no_classes_are_refused_in_words(
+    dock: Any, viewer: Any, rng: np.random.Generator, numbers: np.ndarray[Any, Any], words: str
+) -> None:
+    viewer.add_image(rng.random((40, 48)))
+    layer = viewer.add_labels(numbers, name="cells")
+    dock.annotate.layer.choose(layer)
+    assert words in dock.annotate.trouble.text()
+    assert dock.state.annotation is None
+    assert len(dock.state.classes) == 2
+
+
 def test_labels_of_another_shape_are_not_offered(
     dock: Any, viewer: Any, rng: np.random.Generator
 ) -> None:
@@ -143,10 +162,10 @@ def test_painted_slices_alone_are_packed(painted: Any) -> None:
     layer.data[1, 3:6, 4:9] = 1
     layer.data[4, 0, 0] = 2
     packed = painted.state.annotation.pack()
-    assert packed.places == ((0, 1), (0, 4))
+    assert [(patch.z, patch.ids.shape) for patch in packed.patches] == [(1, (3, 5)), (4, (1, 1))]
     assert np.array_equal(packed.whole("ZYX"), layer.data)
     layer.data[1] = 0
-    assert packed.planes[0].sum() == 15, "a packed annotation does not follow the layer"
+    assert packed.patches[0].ids.sum() == 15, "a packed annotation does not follow the layer"
 
 
 def test_a_layer_that_is_too_large_takes_room_where_it_is_painted(
@@ -158,7 +177,7 @@ def test_a_layer_that_is_too_large_takes_room_where_it_is_painted(
     annotation = Annotation(layer, source)
     layer.data[2, 1, 5:8, 5:9] = 2
     packed = annotation.pack()
-    assert packed.places == ((2, 1),)
+    assert [(patch.t, patch.z) for patch in packed.patches] == [(2, 1)]
     assert annotation.count(2, 1).total == {2: 12}
     assert packed.whole("TZYX").sum() == 24
 

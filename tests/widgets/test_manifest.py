@@ -59,6 +59,15 @@ def test_the_child_needs_neither_qt_nor_napari() -> None:
     assert done.stderr.strip() == "set()"
 
 
+def test_the_window_loads_no_torch() -> None:
+    code = (
+        "import sys; import napari_infoleak.widgets.dock, napari_infoleak.widgets.reader; "
+        "sys.exit(str({'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip().splitlines()[-1] == "set()"
+
+
 def test_every_tooltip_is_used() -> None:
     from napari_infoleak.widgets.tooltips import TIPS
 

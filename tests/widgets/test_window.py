@@ -20,6 +20,10 @@ def _alive(pid: int) -> bool:
     return True
 
 
+def _camera(viewer: Any) -> Any:
+    return viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera
+
+
 def _draw(viewer: Any, qtbot: Any) -> None:
     viewer.window._qt_viewer.canvas.on_draw(None)
     qtbot.wait(20)
@@ -32,8 +36,8 @@ def test_view_is_the_visible_field(window: Any, qtbot: Any) -> None:
     source = window.state.source
     _draw(viewer, qtbot)
     assert visible_region(viewer, source).shape == (1, 1, 1000, 1000)
-    viewer.camera.center = (0, 125, 300)
-    viewer.camera.zoom = 20
+    _camera(viewer).center = (0, 125, 300)
+    _camera(viewer).zoom = 20
     _draw(viewer, qtbot)
     region = visible_region(viewer, source)
     assert (region.z0, region.z1) == (2, 3)
@@ -48,8 +52,8 @@ def test_view_of_a_multiscale_image_is_in_full_resolution(window: Any, qtbot: An
     viewer.add_image([full, full[::2, ::2], full[::4, ::4], full[::8, ::8]], multiscale=True)
     _draw(viewer, qtbot)
     assert visible_region(viewer, window.state.source).shape == (1, 1, 4096, 4096)
-    viewer.camera.center = (0, 3000, 3000)
-    viewer.camera.zoom = 8
+    _camera(viewer).center = (0, 3000, 3000)
+    _camera(viewer).zoom = 8
     _draw(viewer, qtbot)
     region = visible_region(viewer, window.state.source)
     assert region.y0 <= 3000 < region.y1

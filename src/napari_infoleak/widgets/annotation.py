@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.core.axes import labels_to_canonical
-from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.core.classes import LARGEST_ID, ClassTable
+from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.region import Region
-from napari_infoleak.widgets.jobs import Painted
+from napari_infoleak.widgets.jobs import Painted, Patch, sendable
 from napari_infoleak.widgets.layers import (
     KEY,
     Source,
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 BRUSH = 3
+MOST_CLASSES = 40
+"""More numbers than this are taken for cells, not for classes."""
 _NAPARI_BRUSH = 10  # what a layer has that nobody chose a brush for
-LARGEST_IN_MEMORY = 2 << 30  # bytes; beyond, a layer is kept in chunks that exist once painted
+LARGEST_IN_MEMORY = 512 << 20  # bytes; beyond, a layer is kept in chunks that exist once painted
 _SMALL = 32 << 20  # bytes that are counted in a moment
+_BLOCK = 1 << 20
 _CLASSES = 256
 
 
@@ -62,6 +66,11 @@ class Annotation:
         The layer.
     source : Source
         The image it annotates.
+
+    Raises
+    ------
+    BadInput
+        If the layer holds numbers that are no classes.
     """
 
     def __init__(self, layer: Labels, source: Source) -> None:
@@ -69,6 +78,12 @@ class Annotation:
         self.source = source
         self._planes: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
         self.recount_all()
+        ids = len(self.count(0, 0).total)
+        if ids > MOST_CLASSES:
+            raise BadInput(
+                f"“{layer.name}” holds {ids} different numbers, which look like cells; an "
+                f"annotation holds one number for each class"
+            )
 
     @property
     def in_memory(self) -> bool:
@@ -100,8 +115,18 @@ class Annotation:
         if not plane.any():
             self._planes.pop((t, z), None)
             return
-        values = np.clip(plane, 0, _CLASSES - 1).astype(np.uint8, copy=False)
-        self._planes[t, z] = np.bincount(values.ravel(), minlength=_CLASSES)
+        if plane.dtype != np.uint8:
+            self._refuse_no_classes(plane)
+        self._planes[t, z] = _histogram(plane.astype(np.uint8, copy=False))
+
+    def _refuse_no_classes(self, plane: npt.NDArray[Any]) -> None:
+        """Refuse numbers that are no class ids, such as those of cells."""
+        low, high = int(plane.min()), int(plane.max())
+        if low < 0 or high > LARGEST_ID:
+            raise BadInput(
+                f"“{self.layer.name}” holds numbers from {low} to {high}; an annotation holds "
+                f"class ids from 1 to {LARGEST_ID}, and 0 where nothing is painted"
+            )
 
     def count(self, t: int, z: int) -> Count:
         """Return what is painted in all, and on one slice."""
@@ -120,13 +145,9 @@ class Annotation:
         """Return a copy of the painted slices, or the lazy array itself where it is a file's."""
         self.recount_all()
         if not self.in_memory:
-            return self._data
-        places = sorted(self._planes)
-        planes = [self.plane(t, z) for t, z in places]
-        shape = self.source.image.label_shape
-        dtype = np.dtype(self._data.dtype)
-        stacked = np.stack(planes) if planes else np.zeros((0, *shape[2:]), dtype)
-        return Painted(shape, tuple(places), stacked)
+            return sendable(self._data)
+        patches = tuple(_patch(t, z, self.plane(t, z)) for t, z in sorted(self._planes))
+        return Painted(self.source.image.label_shape, np.dtype(self._data.dtype), patches)
 
     @property
     def _data(self) -> Any:
@@ -230,6 +251,24 @@ def _chooser(number: int) -> Any:
             choose_class(layer, number)
 
     return choose
+
+
+def _histogram(plane: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Count ids in blocks: numpy widens what it counts to eight bytes."""
+    counts = np.zeros(_CLASSES, np.int64)
+    flat = np.ravel(plane)
+    for start in range(0, flat.size, _BLOCK):
+        block = flat[start : start + _BLOCK]
+        if block.any():
+            counts += np.bincount(block, minlength=_CLASSES)
+    return counts
+
+
+def _patch(t: int, z: int, plane: npt.NDArray[Any]) -> Patch:
+    """Copy the box around the paint of a slice."""
+    rows, columns = np.flatnonzero(plane.any(1)), np.flatnonzero(plane.any(0))
+    y, x = int(rows[0]), int(columns[0])
+    return Patch(t, z, y, x, plane[y : rows[-1] + 1, x : columns[-1] + 1].copy())
 
 
 def _per_class(counts: npt.NDArray[np.int64]) -> dict[int, int]:

@@ -6,8 +6,9 @@ and calls the same public functions as a script would, with the same defaults.
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -21,12 +22,50 @@ if TYPE_CHECKING:
     from napari_infoleak.api import Result
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
+    from napari_infoleak.io.output import Kind
 
 MIN_SIZE = 64
 """Pixels that a cell has at least, unless the user says otherwise."""
 
 HERE = __name__
 """Dotted name of this module, in front of the names of its functions."""
+
+
+class Lazy:
+    """A lazy array on its way to the child, with whatever functions its graph is made of.
+
+    Plain pickle names functions, which fails for those of a notebook; here they travel as they
+    are. Arrays inside the graph are handed on as arrays, which the executor lays down as files.
+
+    Parameters
+    ----------
+    array : dask array
+        The array; it arrives as itself.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by value, large arrays apart."""
+        import cloudpickle  # type: ignore[import-untyped]
+
+        buffers: list[np.ndarray[Any, Any]] = []
+
+        def keep(buffer: pickle.PickleBuffer) -> None:
+            buffers.append(np.frombuffer(buffer.raw(), np.uint8))
+
+        graph = cloudpickle.dumps(self.array, protocol=5, buffer_callback=keep)
+        return _revive, (graph, buffers)
+
+
+def sendable(array: Any) -> Any:
+    """Return an array, or the wrapper that it travels in."""
+    return Lazy(array) if type(array).__module__.startswith("dask.") else array
+
+
+def _revive(graph: bytes, buffers: list[np.ndarray[Any, Any]]) -> Any:
+    return pickle.loads(graph, buffers=buffers)  # noqa: S301 - written by our own window
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +75,7 @@ class Pixels:
     Parameters
     ----------
     array : numpy, dask or zarr array
-        The pixels as the layer holds them.
+        The pixels as the layer holds them; dask arrays as `Lazy`.
     axes : str
         Their axes.
     description : mapping
@@ -51,32 +90,54 @@ class Pixels:
         """Make the image."""
         from napari_infoleak.core.image import Image
 
-        return Image.from_array(self.array, self.axes, **self.description)
+        array = self.array.array if isinstance(self.array, Lazy) else self.array
+        return Image.from_array(array, self.axes, **self.description)
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """The part of a slice that holds paint.
+
+    Parameters
+    ----------
+    t, z, y, x : int
+        Place of its first pixel.
+    ids : numpy array, (rows, columns)
+        Class ids.
+    """
+
+    t: int
+    z: int
+    y: int
+    x: int
+    ids: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Painted:
-    """The painted slices of an annotation; all others are empty and need not travel.
+    """What is painted; all the rest of an annotation is empty and need not travel.
 
     Parameters
     ----------
     shape : tuple of int
         (T, Z, Y, X) of the whole annotation.
-    places : tuple of (t, z)
-        Which slices are painted.
-    planes : numpy array, (N, Y, X)
-        Their class ids.
+    dtype : numpy dtype
+        Its type.
+    patches : tuple of Patch
+        At most one a slice.
     """
 
     shape: tuple[int, int, int, int]
-    places: tuple[tuple[int, int], ...]
-    planes: np.ndarray[Any, Any]
+    dtype: np.dtype[Any]
+    patches: tuple[Patch, ...]
 
     def whole(self, axes: str) -> Any:
         """Return the annotation in the axes of its image, without C."""
-        array = np.zeros(self.shape, self.planes.dtype)
-        for (t, z), plane in zip(self.places, self.planes, strict=True):
-            array[t, z] = plane
+        array = np.zeros(self.shape, self.dtype)
+        for patch in self.patches:
+            rows, columns = patch.ids.shape
+            into = array[patch.t, patch.z, patch.y : patch.y + rows, patch.x : patch.x + columns]
+            into[...] = patch.ids
         return labels_from_canonical(array, axes)
 
 
@@ -137,7 +198,7 @@ def make_cells(
     *,
     axes: str,
     spacing: Mapping[str, float],
-    method: str,
+    method: Literal["watershed", "multicut"],
     min_size: int,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
@@ -170,13 +231,15 @@ def save(
     path: str,
     values: Painted | Any,
     *,
-    kind: str,
+    kind: Kind,
     axes: str,
     classes: Sequence[Mapping[str, Any]],
+    scale: Mapping[str, float],
+    translate: Mapping[str, float],
+    units: Mapping[str, str],
     provenance: Mapping[str, Any] | None = None,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
-    **calibration: Mapping[str, Any],
 ) -> Path:
     """Write a result to a file; its ending chooses the format."""
     from napari_infoleak.core.classes import ClassTable
@@ -187,11 +250,13 @@ def save(
         _whole(values, axes),
         axes=axes,
         kind=kind,
+        scale=scale,
+        translate=translate,
+        units=units,
         classes=ClassTable.from_json(classes) if kind in ("labels", "probabilities") else None,
         provenance=provenance,
         progress=progress,
         cancel=cancel,
-        **calibration,
     )
 
 

@@ -121,8 +121,8 @@ class AnnotatePanel(Section):
         at = position(self._viewer, source)
         try:
             annotation.recount_near(*at)
-        except (IndexError, ValueError):  # the data were replaced by some of another shape
-            self._use_layer(self._layer)
+        except (IndexError, ValueError):  # the data were replaced by some that do not fit
+            self._replaced()
             return
         self._state.count = annotation.count(*at)
 

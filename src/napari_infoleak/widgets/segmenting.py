@@ -66,17 +66,14 @@ class Segmenting:
         state = self._state
         own = state.annotation
         painted = None if own is None else own.pack()
-        if isinstance(painted, jobs.Painted) and not painted.places:
+        if isinstance(painted, jobs.Painted) and not painted.patches:
             painted = None
         whole = region == Region.whole(source.image.label_shape)
         return {
-            "pixels": jobs.Pixels(source.data, source.axes, source.description()),
+            "pixels": _pixels(source),
             "annotation": painted,
             "supports": [
-                (
-                    jobs.Pixels(pair.source.data, pair.source.axes, pair.source.description()),
-                    Annotation(pair.annotation, pair.source).pack(),
-                )
+                (_pixels(pair.source), Annotation(pair.annotation, pair.source).pack())
                 for pair in state.supports
             ],
             "model": state.model,
@@ -178,3 +175,9 @@ class Segmenting:
         if isinstance(data, np.ndarray):
             executor.hold(data)
         self._held = data
+
+
+def _pixels(source: Source) -> jobs.Pixels:
+    """Pack an image; its pixels are neither copied nor read here."""
+    data = jobs.sendable(source.data)
+    return jobs.Pixels(data, source.axes, source.description())
