@@ -1,0 +1,129 @@
+"""``infoleak cells``: membranes in, cells and a table of them out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from napari_infoleak import api
+from napari_infoleak.cli.bar import Bar
+from napari_infoleak.cli.console import print_json
+from napari_infoleak.cli.files import TABLES, check_one_plane, check_outputs
+from napari_infoleak.cli.options import Json
+from napari_infoleak.core.provenance import provenance
+from napari_infoleak.instances.measure import measure
+
+
+def cells(
+    membranes: Path,
+    /,
+    *,
+    output: Path,
+    method: Literal["watershed", "multicut"] = "watershed",
+    table: Path | None = None,
+    membrane: int | None = None,
+    axes: str | None = None,
+    dims: int | None = None,
+    threshold: float = 0.5,
+    border: float | None = None,
+    min_size: int | None = None,
+    fill: Annotated[bool, Parameter(negative=())] = False,
+    json: Json = False,
+) -> None:
+    """Make cells of membranes.
+
+    Parameters
+    ----------
+    membranes
+        File of probabilities (better) or of class ids.
+    output
+        File for the cells; its suffix decides the format.
+    method
+        Watershed from seeds, or multicut, which closes gaps.
+    table
+        CSV file for a table of all cells.
+    membrane
+        Id of the membrane class; by default the class of that name, else 2.
+    axes
+        Axes of the image, such as ZYX; read from the file or guessed by default.
+    dims
+        2 divides each plane by itself, 3 the volume; chosen by the distance of planes by default.
+    threshold
+        From this probability on a pixel is membrane.
+    border
+        Mean probability along the border of two cells from which it holds.
+    min_size
+        Fewest pixels of a cell.
+    fill
+        Divide the membranes among the cells, so that cells touch.
+    json
+        Print the result as JSON.
+    """
+    outputs = {"--output": output, "--table": table}
+    check_outputs(outputs, [membranes], {"--table": TABLES})
+    begin = time.monotonic()
+    source = api.membranes_of(membranes, axes, membrane)
+    check_one_plane({"--output": output}, _planes(source), {"--output"})
+    settings: dict[str, Any] = {
+        "method": method,
+        "membrane": membrane,
+        "dims": dims,
+        "threshold": threshold,
+        "border": border,
+        "min_size": min_size,
+        "keep_membrane": not fill,
+    }
+    with Bar() as bar:
+        found = api.cells(source, **settings, progress=bar)
+        made = provenance(source=membranes.name, before=_before(membranes), settings=settings)
+        place = source.calibration
+        # Measured first: what can fail in it fails before a file is there.
+        rows = None if table is None else measure(found, axes=source.axes, dims=dims, **place)
+        api.write(
+            output,
+            found,
+            axes=source.axes,
+            kind="cells",
+            provenance=made,
+            progress=bar,
+            **place,
+        )
+        if rows is not None and table is not None:
+            rows.write(table.expanduser())
+    report = {
+        "membranes": membranes,
+        "axes": source.axes,
+        "shape": list(found.shape),
+        "cells": int(np.count_nonzero(np.unique(found))),
+        "outputs": {"cells": str(output)} | ({"table": str(table)} if table else {}),
+        "seconds": round(time.monotonic() - begin, 3),
+        "provenance": made,
+    }
+    if json:
+        print_json(report)
+    else:
+        _say(report)
+
+
+def _planes(source: api.Membranes) -> int:
+    """Count the planes."""
+    frames, depth = source.data.shape[:2]
+    return int(frames * depth)
+
+
+def _before(path: Path) -> Any:
+    """Return what made the membranes, if their file says so."""
+    return api.read_record(path).get("provenance")
+
+
+def _say(report: dict[str, Any]) -> None:
+    """Tell a person what was made."""
+    shape = " x ".join(map(str, report["shape"]))
+    print(f"{report['axes']} {shape} in {report['seconds']:.1f} s")
+    print(f"{report['cells']} cells")
+    for kind, path in report["outputs"].items():
+        print(f"{kind}: {path}")

@@ -1,0 +1,50 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from napari_infoleak import api
+from napari_infoleak.core.support import SupportSet
+
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+Pairs = Annotated[list[tuple[Path, Path]], Parameter(negative=())]
+
+
+def support_set(
+    pairs: list[tuple[Path, Path]], axes: str | None, support_axes: str | None, channel: int | None
+) -> SupportSet | None:
+    """Read annotated images.
+
+    Parameters
+    ----------
+    pairs : list of (Path, Path)
+        Image and annotation.
+    axes : str or None
+        Axes of the image that is to be segmented; they hold for support images of as many
+        dimensions.
+    support_axes : str or None
+        Axes of the support images, where they are known.
+    channel : int or None
+        Channel to look at.
+
+    Returns
+    -------
+    SupportSet or None
+        None if there are no pairs.
+    """
+    known = SupportSet()
+    for image, annotation in pairs:
+        letters = support_axes or _axes_of(image, axes)
+        known = api.annotated(known, image, annotation, axes=letters, channel=channel)
+    return known if pairs else None
+
+
+def _axes_of(path: Path, axes: str | None) -> str | None:
+    """Take the axes of the image for a support image of as many dimensions."""
+    if axes is None:
+        return None
+    return axes if len(api.read(path).axes) == len(axes.strip()) else None

@@ -1,0 +1,198 @@
+"""``infoleak segment``: an image and what is annotated in, labels and maps out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_infoleak import api
+from napari_infoleak.cli.bar import Bar
+from napari_infoleak.cli.console import print_json, table
+from napari_infoleak.cli.files import check_one_plane, check_outputs
+from napari_infoleak.cli.options import Json, Pairs, support_set
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.io.output import Kind
+
+
+def segment(
+    image: Path,
+    /,
+    *,
+    output: Path,
+    annotations: Path | None = None,
+    support: Pairs | None = None,
+    model: str = "membrane",
+    axes: str | None = None,
+    support_axes: str | None = None,
+    channel: int | None = None,
+    probabilities: Path | None = None,
+    uncertainty: Path | None = None,
+    cells: Path | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    leak: float = 1.0,
+    tile: int | None = None,
+    threads: int | None = None,
+    json: Json = False,
+) -> None:
+    """Segment an image with what is annotated, without training.
+
+    Parameters
+    ----------
+    image
+        TIFF, OME-TIFF, PNG, NPY or OME-Zarr.
+    output
+        File for the labels; its suffix decides the format.
+    annotations
+        Paint on this very image: its shape without channels, 0 unlabelled, else class ids.
+    support
+        Another annotated image and its annotation; may be repeated.
+    model
+        Name of a shipped model (see infoleak models), or a model file.
+    axes
+        One letter a dimension, such as TCZYX; read from the file or guessed by default.
+    support_axes
+        Axes of the support images; by default those of the image where they fit, else guessed.
+    channel
+        Channel to look at, from 0.
+    probabilities
+        File for the probability of each class: the class axis first, then the image's.
+    uncertainty
+        File for a map of doubt, 0 sure to 1 unsure.
+    cells
+        File for cells made of the membranes.
+    device
+        Where to compute.
+    leak
+        How strongly annotations count, 0 (not at all) to 1.
+    tile
+        Longest side of a tile in pixels; chosen by default.
+    threads
+        Threads of the processor; chosen by default.
+    json
+        Print the result as JSON.
+    """
+    outputs = {
+        "--output": output,
+        "--probabilities": probabilities,
+        "--uncertainty": uncertainty,
+        "--cells": cells,
+    }
+    pairs = support or []
+    model_file = Path(model) if Path(model).suffix else None
+    check_outputs(
+        outputs, [image, annotations, model_file, *(path for two in pairs for path in two)]
+    )
+    begin = time.monotonic()
+    picture = api.read(image, axes)
+    planes = picture.sizes["T"] * picture.sizes["Z"]
+    check_one_plane(outputs, planes, {"--output", "--cells"})
+    known = support_set(pairs, axes, support_axes, channel)
+    _tune()
+    with Bar() as bar:
+        result = api.segment(
+            picture,
+            known,
+            model,
+            annotations=annotations,
+            channel=channel,
+            leak=leak,
+            device=device,
+            tile=tile,
+            threads=threads,
+            probabilities=probabilities is not None or cells is not None,
+            uncertainty=uncertainty is not None,
+            progress=bar,
+        )
+        made = None if cells is None else api.cells(result, progress=bar)
+        written = _write(outputs, result, made, bar)
+    report = {
+        "image": image,
+        "axes": result.axes,
+        "shape": list(result.labels.shape),
+        "classes": _classes(result),
+        "cells": None if made is None else _count(made),
+        "outputs": written,
+        "seconds": round(time.monotonic() - begin, 3),
+        "provenance": result.provenance,
+    }
+    if json:
+        print_json(report)
+    else:
+        _say(report)
+
+
+def _tune() -> None:
+    """Tune this process for torch; it is ours."""
+    from napari_infoleak.infer.backends import tune_allocator
+
+    tune_allocator()
+
+
+def _write(
+    outputs: dict[str, Path | None], result: api.Result, made: Any, bar: Bar
+) -> dict[str, str]:
+    """Write what was asked for; each file appears whole or not at all."""
+    values: dict[str, tuple[Kind, Any, ClassTable | None]] = {
+        "--output": ("labels", result.labels, result.classes),
+        "--probabilities": ("probabilities", result.probabilities, result.answered),
+        "--uncertainty": ("uncertainty", result.uncertainty, None),
+        "--cells": ("cells", made, None),
+    }
+    written: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        kind, array, classes = values[option]
+        api.write(
+            path,
+            array,
+            axes=result.axes,
+            kind=kind,
+            classes=classes,
+            provenance=result.provenance,
+            progress=bar,
+            **result.calibration,
+        )
+        written[kind] = str(path)
+    return written
+
+
+def _classes(result: api.Result) -> list[dict[str, Any]]:
+    """Say how much of the image each class takes."""
+    counts = np.zeros(256, np.int64)
+    labels = result.labels
+    for plane in labels.reshape(-1, *labels.shape[-2:]) if labels.ndim > 2 else [labels]:
+        counts += np.bincount(np.ravel(plane), minlength=256)
+    total = max(int(counts.sum()), 1)
+    return [
+        {
+            "id": number,
+            "name": result.classes[number].name,
+            "pixels": int(counts[number]),
+            "share": round(float(counts[number]) / total, 6),
+        }
+        for number in result.class_ids
+    ]
+
+
+def _count(cells: Any) -> int:
+    """Count the cells."""
+    return int(np.count_nonzero(np.unique(cells)))
+
+
+def _say(report: dict[str, Any]) -> None:
+    """Tell a person what was made."""
+    shape = " x ".join(map(str, report["shape"]))
+    print(f"{report['axes']} {shape} in {report['seconds']:.1f} s")
+    rows = [
+        (f"class {one['id']}", one["name"], f"{100 * one['share']:.1f} %")
+        for one in report["classes"]
+    ]
+    print(table(rows))
+    if report["cells"] is not None:
+        print(f"{report['cells']} cells")
+    for kind, path in report["outputs"].items():
+        print(f"{kind}: {path}")
