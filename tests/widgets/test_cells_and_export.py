@@ -30,21 +30,26 @@ def test_cells_lie_on_the_image(answered: Any, viewer: Any, executor: Any, settl
     answered.cells.make_cells()
     asked = executor.asked[-1][1]
     assert asked["axes"] == "ZYX"
-    assert asked["spacing"] == {"Z": 0.9, "Y": 0.3, "X": 0.2}
+    assert asked["description"]["scale"] == {"Z": 0.9, "Y": 0.3, "X": 0.2}
+    assert asked["min_size"] is None
     settle(answered)
     cells = viewer.layers["cells cells"]
     assert cells.data.shape == (3, 40, 48)
     assert tuple(cells.scale) == (0.9, 0.3, 0.2)
     assert answered.state.cells == 2
     assert "2 cells" in answered.footer.text.text()
+    assert cells.visible
+    assert not viewer.layers["cells labels"].visible
 
 
-def test_a_new_answer_outdates_the_cells(answered: Any, settle: Any) -> None:
+def test_a_new_answer_outdates_the_cells(answered: Any, viewer: Any, settle: Any) -> None:
     answered.cells.make_cells()
     settle(answered)
     answered.segment.segment_stack()
     settle(answered)
     assert answered.state.cells is None
+    assert viewer.layers["cells labels"].visible
+    assert not viewer.layers["cells cells"].visible
     assert "Make cells first" in _reason(answered, "Cells")
 
 

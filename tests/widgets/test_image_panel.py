@@ -81,6 +81,14 @@ def test_scale_is_mended_in_the_layer_and_followed_by_results(
         assert [str(unit) for unit in viewer.layers[name].units] == ["nanometer"] * 3
 
 
+def test_pixels_of_size_one_are_of_no_known_size(dock: Any, viewer: Any) -> None:
+    viewer.add_image(np.zeros((4, 5, 40, 48)), scale=(1, 8, 1, 1))
+    assert dock.state.source.scale == {"Z": 8, "Y": 1, "X": 1}
+    viewer.layers.clear()
+    viewer.add_image(np.zeros((5, 40, 48)))
+    assert dock.state.source.scale == {}
+
+
 @pytest.mark.parametrize(("index", "channel"), [(0, 0), (2, 2)])
 def test_channel_is_chosen(dock: Any, viewer: Any, index: int, channel: int) -> None:
     viewer.add_image(np.zeros((3, 40, 48)), axis_labels=("C", "Y", "X"))

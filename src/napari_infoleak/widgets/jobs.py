@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from napari_infoleak.core.region import Region
     from napari_infoleak.io.output import Kind
 
-MIN_SIZE = 64
-"""Pixels that a cell has at least, unless the user says otherwise."""
-
 HERE = __name__
 """Dotted name of this module, in front of the names of its functions."""
 
@@ -197,9 +194,9 @@ def make_cells(
     membranes: Any,
     *,
     axes: str,
-    spacing: Mapping[str, float],
+    description: Mapping[str, Any],
     method: Literal["watershed", "multicut"],
-    min_size: int,
+    min_size: int | None,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Cells:
@@ -207,10 +204,8 @@ def make_cells(
     from napari_infoleak import api
 
     labels = api.cells(
-        membranes,
-        axes=axes,
+        Pixels(membranes, axes, description).image(),
         method=method,
-        spacing=spacing,
         min_size=min_size,
         progress=progress,
         cancel=cancel,

@@ -19,6 +19,7 @@ from napari_infoleak.core.axes import guess_axes, without_channel
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
 from napari_infoleak.core.region import Region
+from napari_infoleak.core.units import UNKNOWN_UNIT
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -164,9 +165,23 @@ class Source:
         return dict(zip(self.axes, (int(n) for n in self.data.shape), strict=True))
 
     @property
-    def scale(self) -> dict[str, float]:
-        """Physical step per axis letter, C left out."""
+    def steps(self) -> dict[str, float]:
+        """Step per axis letter as the layer has it, C left out."""
         return self._per_letter(self.layer.scale)
+
+    @property
+    def scale(self) -> dict[str, float]:
+        """Physical step per axis letter, as far as it is known.
+
+        napari has no word for "unknown": it shows pixels of size 1, in time and in space.
+        """
+        steps, units = self.steps, self.units
+        known: dict[str, float] = {}
+        for together in ("T", "ZYX"):
+            part = {letter: steps[letter] for letter in together if letter in steps}
+            if any(step != 1 or units[letter] != UNKNOWN_UNIT for letter, step in part.items()):
+                known.update(part)
+        return known
 
     @property
     def translate(self) -> dict[str, float]:

@@ -47,7 +47,7 @@ class CellsPanel(Section):
         self.method.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.min_size = QSpinBox()
         self.min_size.setRange(0, 1_000_000)
-        self.min_size.setValue(jobs.MIN_SIZE)
+        self.min_size.setSpecialValueText("automatic")
         self.min_size.setSuffix(" px")
         self.min_size.setToolTip(TIPS["cells.min_size"])
         self.make = ActionButton("Make cells", "cells.make")
@@ -74,9 +74,9 @@ class CellsPanel(Section):
             lambda cells: self._take(source, cells),
             membranes=answer.probabilities[membrane],
             axes=source.image.label_axes,
-            spacing=source.scale,
+            description=source.description() | {"rgb": False},
             method=str(self.method.currentData()),
-            min_size=self.min_size.value(),
+            min_size=self.min_size.value() or None,
         )
 
     def refresh(self, value: Any = None) -> None:
@@ -92,8 +92,9 @@ class CellsPanel(Section):
     def _take(self, source: Source, found: jobs.Cells) -> None:
         if source.layer not in self._results.viewer.layers:
             return
-        shown = "cells" in self._state.overlays
-        self._results.show(source, "cells", found.labels, visible=shown)
+        self._results.show(source, "cells", found.labels)
         if source is self._state.source:
             self._state.cells = found.count
+            # Labels under cells would mix their colours.
+            self._state.overlays = self._state.overlays - {"labels"} | {"cells"}
         self.said.emit(f"{in_thousands(found.count)} cells found.", "good")

@@ -35,7 +35,7 @@ class ScaleEditor(QWidget):
 
     def read(self, source: Source) -> None:
         """Show what the layer says."""
-        scale, units = source.scale, source.units
+        scale, units = source.steps, source.units
         for letter in "TZYX":
             row = [self._grid.itemAtPosition("TZYX".index(letter), i) for i in range(3)]
             for item in row:
@@ -96,8 +96,8 @@ def short_unit(unit: str) -> str:
 def scale_in_words(source: Source) -> str:
     """Return the size of a pixel: "Z 0.9 µm · YX 0.3 µm"."""
     units = source.units
-    parts = {letter: _readable(step, units[letter]) for letter, step in source.scale.items()}
-    if set(parts.values()) == {"1 px"}:
+    parts = {letter: _readable(step, units[letter]) for letter, step in source.steps.items()}
+    if not source.scale:
         return "not calibrated"
     if parts["Y"] == parts["X"]:
         both = parts.pop("Y")

@@ -103,7 +103,9 @@ class Segmenting:
                 source, "uncertainty", result.uncertainty, part, visible=self._wants("uncertainty")
             )
         if source is self._state.source:
-            self._state.cells = None
+            if self._state.cells is not None:  # they belong to the last answer
+                self._state.cells = None
+                self._state.overlays = self._state.overlays - {"cells"} | {"labels"}
             self._state.answer = self._answer(source, part, result)
 
     def _answer(self, source: Source, part: Region | None, result: Any) -> Answer:
