@@ -72,13 +72,11 @@ def overlap(prediction: Cells, truth: Cells) -> Overlap | None:
     inside = truth > 0
     if not inside.any():
         return None
-    _, ours = np.unique(thin_borders(prediction)[inside], return_inverse=True)
-    _, theirs = np.unique(truth[inside], return_inverse=True)
-    pairs = ours.astype(np.int64) * (int(theirs.max()) + 1) + theirs
-    _, joint = np.unique(pairs, return_counts=True)
-    return Overlap(
-        np.bincount(ours) / ours.size, np.bincount(theirs) / ours.size, joint / ours.size
-    )
+    ours = _compact(thin_borders(prediction)[inside])
+    theirs = _compact(truth[inside])
+    a, b = np.bincount(ours), np.bincount(theirs)
+    joint = _counts(ours * len(b) + theirs, len(a) * len(b))
+    return Overlap(a / ours.size, b / ours.size, joint / ours.size)
 
 
 def v_scores(prediction: Cells, truth: Cells) -> tuple[float, float]:
@@ -142,6 +140,26 @@ def cells_within(membrane: NDArray[np.bool_]) -> Cells:
 
     numbered: Cells = label(~membrane)[0]
     return numbered
+
+
+_ROOM = 1 << 24
+"""Longest table that is counted directly; beyond it, sorting takes less memory."""
+
+
+def _compact(ids: Cells) -> NDArray[np.int64]:
+    """Number ids from 0 without a gap."""
+    if int(ids.max()) < _ROOM:
+        held = np.bincount(ids.astype(np.int64)) > 0
+        return (np.cumsum(held) - 1)[ids]
+    return np.unique(ids, return_inverse=True)[1].astype(np.int64)
+
+
+def _counts(keys: NDArray[np.int64], span: int) -> NDArray[np.int64]:
+    """Count how often each key below `span` occurs, without those that do not."""
+    if span < _ROOM:
+        table = np.bincount(keys)
+        return table[table > 0].astype(np.int64)
+    return np.unique(keys, return_counts=True)[1].astype(np.int64)
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:
