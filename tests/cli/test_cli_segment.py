@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -167,6 +169,11 @@ BAD = {
     "leak that is no number": ("segment stack.tif --leak much --output l.tif", "much"),
     "tile too small": ("segment stack.tif --tile 2 --output l.tif", "tile"),
     "no threads": ("segment stack.tif --threads 0 --output l.tif", "threads"),
+    "too many threads": ("segment stack.tif --threads 99999999999 --output l.tif", "threads"),
+    "link in a circle": ("segment loop.tif --output l.tif", "loop.tif"),
+    "output through a link in a circle": ("segment stack.tif --output loop.tif/l.tif", "loop.tif"),
+    "name that cannot be": ("segment a\0b.tif --output l.tif", "no path"),
+    "output that cannot be": ("segment stack.tif --output a\0b.tif", "no path"),
     "unknown device": ("segment stack.tif --device gpu --output l.tif", "gpu"),
     "unknown option": ("segment stack.tif --output l.tif --quick", "--quick"),
     "two images": ("segment stack.tif plane.png --output l.tif", "plane.png"),
@@ -178,6 +185,10 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_line_and_exit_2(run, tiny, folder, case):
     (folder / "folder.tif").mkdir()
+    if "circle" in case:
+        if sys.platform == "win32":
+            pytest.skip("links need rights there")
+        (folder / "loop.tif").symlink_to("loop.tif")
     words, expected = BAD[case]
     before = files(folder)
     done = run(*[word.format(name=folder.name) for word in words.split()])

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from napari_infoleak.infer.outputs import Answer, Outputs
     from napari_infoleak.segmenters.protocol import Segmenter
 
+MOST_THREADS = 1024
+
 SHORT_HASH = 16
 """Letters of a plane's hash that provenance keeps."""
 
@@ -204,6 +206,8 @@ def _threads(count: int | None) -> Iterator[None]:
     if count is None:
         yield
         return
+    if count > MOST_THREADS:
+        raise BadInput(f"{count} threads were asked for; expected 1 to {MOST_THREADS}")
     from napari_infoleak.infer.backends import set_threads
 
     before = set_threads()

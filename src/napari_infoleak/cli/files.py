@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -52,7 +53,7 @@ def check_outputs(
                 raise BadInput(
                     f"{option} {path} is an input: it would be overwritten; choose another name"
                 )
-        key = os.path.normcase(path.expanduser().resolve())
+        key = os.path.normcase(_resolved(path))
         if key in taken:
             raise BadInput(f"{taken[key]} and {option} are the same file {path}; name two files")
         taken[key] = option
@@ -87,13 +88,10 @@ def check_one_plane(outputs: Mapping[str, Path | None], planes: int, flat: set[s
 
 def same_file(first: Path, second: Path) -> bool:
     """Whether two names mean one file, or one lies inside the other, as in a zarr store."""
-    one, other = first.expanduser(), second.expanduser()
-    try:
-        if one.exists() and other.exists() and one.samefile(other):
+    with contextlib.suppress(OSError, RuntimeError, ValueError):
+        if first.expanduser().samefile(second.expanduser()):
             return True
-    except OSError:
-        pass
-    ones, others = (Path(os.path.normcase(path.resolve())) for path in (one, other))
+    ones, others = (Path(os.path.normcase(_resolved(path))) for path in (first, second))
     return ones == others or _inside(ones, others) or _inside(others, ones)
 
 
@@ -102,13 +100,24 @@ def _inside(path: Path, store: Path) -> bool:
     return store.suffix == ".zarr" and store in path.parents
 
 
+def _resolved(path: Path) -> Path:
+    """Return a path without links; as it is, where links run in a circle."""
+    try:
+        return path.expanduser().resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
+
+
 def _check_local(path: Path) -> None:
     """Refuse addresses; a path made of one has lost the second of its slashes."""
+    if "\0" in str(path):
+        raise BadInput(f"{str(path)!r} is no path: it holds a character that no file name can have")
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]", str(path)):
         raise BadInput(f"{path} is an address on the network; give a file on this computer")
 
 
 def _check_name(option: str, path: Path, suffixes: tuple[str, ...]) -> None:
+    _check_local(path)
     name = path.name.lower()
     if not any(name.endswith(suffix) and name != suffix for suffix in suffixes):
         raise BadInput(
@@ -130,7 +139,5 @@ def _check_place(option: str, path: Path) -> None:
             raise BadInput(
                 f"{option} {path}: the folder {target.parent} may not be written to; choose another"
             )
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
+    except (OSError, RuntimeError) as error:
         raise BadInput(f"{option} {path} is no path that can be written to: {error}") from error
