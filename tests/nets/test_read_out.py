@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from napari_infoleak.nets import read_out
 from napari_infoleak.nets.read_out import (
     Fusion,
     attend,
@@ -48,6 +49,14 @@ def test_reading_sums_to_one_and_does_not_depend_on_the_order_of_entries() -> No
     again, _ = attend(queries, keys[order], values[order], bias, TAU)
     torch.testing.assert_close(read.sum(1), torch.ones(5, 4))
     torch.testing.assert_close(read, again)
+
+
+def test_reading_in_chunks_is_reading_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries, keys, values = unit(33), unit(20, seed=2), one_hot(20)
+    whole = attend(queries, keys, values, torch.zeros(20), TAU)
+    monkeypatch.setattr(read_out, "_CHUNK", 7 * 20)
+    for one, other in zip(attend(queries, keys, values, torch.zeros(20), TAU), whole, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_unlabelled_pixels_of_a_patch_say_nothing() -> None:
@@ -94,9 +103,30 @@ def test_ridge_finds_a_linear_rule_and_weighs_classes_alike() -> None:
     assert float((middle[0, 0] - middle[0, 1]).abs()) < 0.2
 
 
+def test_the_weight_of_a_class_does_not_change_the_linear_rule() -> None:
+    generator = torch.Generator().manual_seed(0)
+    phi = torch.randn(40, 5, generator=generator).double()
+    outer, first, count = class_moments(phi, torch.arange(40) % 2, 2)
+    light = torch.tensor([1.0, 1e-4]).double()
+    penalty = torch.tensor(0.1).double()
+    torch.testing.assert_close(
+        ridge(outer * light[:, None, None], first * light[:, None], count * light, penalty),
+        ridge(outer, first, count, penalty),
+    )
+
+
+def test_a_class_without_pixels_changes_no_other_score() -> None:
+    phi = torch.randn(40, 5, generator=torch.Generator().manual_seed(0)).double()
+    weights = ridge(*class_moments(phi, torch.arange(40) % 2, 3), torch.tensor(0.1).double())
+    assert torch.isfinite(weights).all()
+    assert not weights[2].any()
+
+
 def test_a_lead_is_measured_against_the_best_other_class() -> None:
     scores = torch.tensor([3.0, 1.0, 2.0]).reshape(1, 3, 1, 1)
     torch.testing.assert_close(over_others(scores).flatten(), torch.tensor([1.0, -2.0, -1.0]))
+    torch.testing.assert_close(over_others(scores[:, :2]).flatten(), torch.tensor([2.0, -2.0]))
+    assert torch.equal(over_others(scores[:, :1]), scores[:, :1])
 
 
 def test_an_untrained_fusion_changes_nothing() -> None:

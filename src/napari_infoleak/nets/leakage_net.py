@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import torch
 from einops import rearrange
@@ -22,9 +23,16 @@ class LeakageNet(nn.Module):
     Parameters
     ----------
     channels : int
+        Channels of the image.
     widths : sequence of int
+        Channels of the U-Net at full, half, quarter ... size.
     features, dimensions, stride : int
         Channels of the feature map, of a key, and pixels a side of a key's cell.
+
+    Attributes
+    ----------
+    config : dict
+        These arguments as plain JSON: what a model file needs to make the network again.
     """
 
     def __init__(
@@ -36,6 +44,13 @@ class LeakageNet(nn.Module):
         stride: int = 4,
     ) -> None:
         super().__init__()
+        self.config: dict[str, Any] = {
+            "channels": channels,
+            "widths": list(widths),
+            "features": features,
+            "dimensions": dimensions,
+            "stride": stride,
+        }
         self.body = UNet(channels, widths, features)
         self.own = nn.Conv2d(features, 2, 1)
         self.key_head = KeyHead(features, dimensions, stride)
@@ -43,11 +58,15 @@ class LeakageNet(nn.Module):
         self.log_penalty = nn.Parameter(torch.tensor(-3.0))
 
     @property
+    def multiple_of(self) -> int:
+        """Sizes must be multiples of it: whole steps of the U-Net, whole cells of the keys."""
+        return math.lcm(self.body.multiple_of, self.key_head.stride)
+
+    @property
     def reach(self) -> int:
         """Pixels to each side that an answer can depend on, a multiple of `multiple_of`."""
-        step = self.body.multiple_of
-        beyond = self.fusion.reach + self.key_head.stride
-        return self.body.reach + -(-beyond // step) * step
+        beyond = self.body.reach + self.fusion.reach + self.key_head.stride
+        return -(-beyond // self.multiple_of) * self.multiple_of
 
     @property
     def penalty(self) -> Tensor:
