@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-_SAMPLES = (
-    512  # grid points a side that the statistics look at; a plane of 8000 x 8000 costs no more
-)
+_SAMPLES = 512  # grid points a side that the statistics look at, up to twice as many
+_ROWS = 1024  # rows that are scaled at a time, for in double precision they take much memory
 _LIMIT = 5.0  # saturated specks beyond this many spreads say nothing more
 
 
@@ -27,20 +26,23 @@ def normalise(plane: np.ndarray) -> np.ndarray:
     ndarray, shape (Y, X), float32
         Values within -5 to 5. A constant plane becomes 0 everywhere.
     """
-    values = np.asarray(plane, dtype=np.float64)
+    values = np.asarray(plane)
+    scaled = np.zeros(values.shape, np.float32)
     step_y = max(1, values.shape[0] // _SAMPLES)
     step_x = max(1, values.shape[1] // _SAMPLES)
-    sample = values[::step_y, ::step_x]
+    sample = values[::step_y, ::step_x].astype(np.float64)
     finite = sample[np.isfinite(sample)]
     if finite.size == 0:
-        return np.zeros(values.shape, np.float32)
+        return scaled
     low, middle, high = np.percentile(finite, [2, 50, 98])
     spread = (high - low) / 4
     if spread <= 0:  # most of the plane has one value: a sparse picture, judge it by its deviation
         spread = float(finite.std()) or 1.0
     if not np.isfinite(spread):
-        return np.zeros(values.shape, np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = (values - middle) / spread
-    scaled = np.where(np.isfinite(values), scaled, 0.0)
-    return np.clip(scaled, -_LIMIT, _LIMIT).astype(np.float32)
+        return scaled
+    for top in range(0, len(values), _ROWS):
+        rows = values[top : top + _ROWS].astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            part = np.where(np.isfinite(rows), (rows - middle) / spread, 0.0)
+        scaled[top : top + _ROWS] = np.clip(part, -_LIMIT, _LIMIT)
+    return scaled
