@@ -152,8 +152,8 @@ def test_no_file_is_left_between_jobs(fresh):
     array = np.zeros((3, 500, 500))
     assert run(fresh, "echo", value=[array, array]) is not None
     if sys.platform != "win32":
-        assert not list(fresh._folder.glob("*.npy"))
-        assert not list(fresh._folder.glob("*.parcel"))
+        assert not list(fresh._folder.path.glob("*.npy"))
+        assert not list(fresh._folder.path.glob("*.parcel"))
 
 
 def test_noise_on_the_standard_streams_does_no_harm(shared):
@@ -243,7 +243,7 @@ def test_arguments_that_cannot_be_pickled_are_named(shared):
         shared.submit(f"{JOBS}.echo", value=threading.Lock())
     with pytest.raises(BadInput, match="'value'"):
         shared.submit(f"{JOBS}.echo", value=[np.zeros(400_000), lambda: None])
-    assert not list(shared._folder.glob("*.npy"))
+    assert not list(shared._folder.path.glob("*.npy"))
     assert run(shared, "echo", value=2) == 2
 
 
@@ -362,7 +362,7 @@ def test_a_result_that_comes_after_the_cancel_is_dropped(fresh, tmp_path):
     job = busy_job(fresh, "finish_despite_cancel", tmp_path)
     job.cancel()
     assert isinstance(last_event(job), CancelledEvent)
-    assert not list(fresh._folder.glob("*.npy"))
+    assert not list(fresh._folder.path.glob("*.npy"))
 
 
 def test_cancelling_twice_or_after_the_end_changes_nothing(shared):
@@ -394,7 +394,7 @@ def test_closing_while_busy_ends_everything_at_once(tmp_path):
     executor = Executor(threads=1, preload=())
     running = busy_job(executor, "swallow_everything", tmp_path)
     waiting = executor.submit(f"{JOBS}.echo", value=np.zeros(500_000))
-    pid, folder = executor.pid, executor._folder
+    pid, folder = executor.pid, executor._folder.path
     begin = time.monotonic()
     executor.close()
     assert time.monotonic() - begin < 5
@@ -447,7 +447,7 @@ def test_the_child_ends_when_its_parent_is_killed(tmp_path):
         f"executor.submit('{JOBS}.wait_deaf', started={str(tmp_path / 'started')!r})\n"
         "while executor.pid is None:\n"
         "    time.sleep(0.01)\n"
-        "print(executor.pid, executor._folder, flush=True)\n"
+        "print(executor.pid, executor._folder.path, flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as run_:

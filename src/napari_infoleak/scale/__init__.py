@@ -7,6 +7,7 @@ it; the child keeps the networks it has loaded from one job to the next.
 * `events`: what a job reports, plain dataclasses.
 * `failures`: any exception as one line and an exit status.
 * `transfer`: arguments and results as bytes, large arrays as memory-mapped files.
+* `folder`, `scratch`: private temporary folders, and large results in them.
 * `process`: the child as its parent sees it.
 * `child`: the loop that runs inside it.
 * `executor`: jobs, queue, cancel, close.

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import shutil
-import tempfile
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_infoleak.core.errors import BadInput, InfoleakError
 from napari_infoleak.scale.events import CancelledEvent, Done, Failed, Progress
 from napari_infoleak.scale.failures import describe, one_line
+from napari_infoleak.scale.folder import PrivateFolder
 from napari_infoleak.scale.job import Job
 from napari_infoleak.scale.messages import fetch, stow
 from napari_infoleak.scale.process import ChildProcess
@@ -27,6 +25,7 @@ from napari_infoleak.scale.transfer import pack, save_array, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
     from types import TracebackType
 
     import numpy as np
@@ -87,7 +86,7 @@ class Executor:
         self._wanted = False
         self._closed = False
         self._count = 0
-        self._folder: Path | None = None
+        self._folder: PrivateFolder | None = None
         self._held: dict[int, tuple[np.ndarray[Any, Any], Path]] = {}
         self._unsaved: list[int] = []
         self._supervisor: threading.Thread | None = None
@@ -214,7 +213,7 @@ class Executor:
         if self._supervisor is not None:
             self._supervisor.join(1.0)
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.remove()
         atexit.unregister(self.close)
 
     # ------------------------------------------------------------------ inside, under the lock
@@ -227,12 +226,9 @@ class Executor:
     def _private_folder(self) -> Path:
         """Make the folder on first use; only this user can read it."""
         if self._folder is None:
-            try:
-                self._folder = Path(tempfile.mkdtemp(prefix="infoleak-"))
-            except OSError as error:
-                raise InfoleakError(f"no temporary folder: {describe(error)[0]}") from error
+            self._folder = PrivateFolder()
             atexit.register(self.close)
-        return self._folder
+        return self._folder.path
 
     def _wake(self) -> None:
         """Tell the supervisor that there is something to do."""

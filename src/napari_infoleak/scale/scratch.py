@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import tempfile
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_infoleak.core.errors import OutOfMemory, WriteFailed
+from napari_infoleak.core.errors import OutOfMemory
+from napari_infoleak.scale.folder import PrivateFolder
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -55,18 +54,16 @@ def zeros(
 
 def _on_disk(shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> NDArray[Any]:
     """Map a new temporary file; a full disk is told now and not in the middle of the work."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="infoleak-"))
-        room = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise WriteFailed(f"no temporary file can be made: {error.strerror or error}") from error
+    folder = PrivateFolder()
+    room = shutil.disk_usage(folder.path).free
     if size > room:
-        folder.rmdir()
+        folder.remove()
         raise OutOfMemory(
-            f"the result takes {size / 1e9:.1f} GB, but neither the memory nor {folder.parent} "
-            f"({room / 1e9:.1f} GB free) has room: segment a region, or free some space"
+            f"the result takes {size / 1e9:.1f} GB, but neither the memory nor "
+            f"{folder.path.parent} ({room / 1e9:.1f} GB free) has room: "
+            "segment a region, or free some space"
         )
-    array = np.memmap(folder / "result.raw", dtype=dtype, mode="w+", shape=shape)
+    array = np.memmap(folder.path / "result.raw", dtype=dtype, mode="w+", shape=shape)
     # Views keep the map alive, not the first array.
-    weakref.finalize(array.base, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(array.base, folder.remove)
     return array
