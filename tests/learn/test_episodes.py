@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pytest
 import torch
 
-from napari_infoleak.learn.episodes import Episode, Source, episodes
+from napari_infoleak.io.weights import load_weights
+from napari_infoleak.learn.episodes import Episode, Source, _places, episodes
 from napari_infoleak.learn.losses import cross_entropy, dice, log_likelihood
+from napari_infoleak.learn.recipes import pretrain as recipe
 from napari_infoleak.learn.recipes.pretrain import episode_losses, pretrain
 from napari_infoleak.learn.strokes import paint
 from napari_infoleak.learn.synthesis import MEMBRANE, Kind, synthesise
 from napari_infoleak.nets.leakage_net import LeakageNet
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = get_args(Kind)
 
@@ -63,15 +68,25 @@ def test_strokes_are_sparse_and_of_every_class() -> None:
     assert (painted >= 0).mean() < 0.1
 
 
-def first_terms(episode: Episode, net: LeakageNet) -> float:
+def small() -> LeakageNet:
+    """A network whose fusion does something."""
+    torch.manual_seed(0)
+    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4)
+    for parameter in net.fusion.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    return net
+
+
+def first_terms(episode: Episode, net: LeakageNet) -> list[float]:
+    """Losses of the first crop, by whatever way labels could reach it."""
     images = torch.from_numpy(episode.images)[:, None]
     with torch.no_grad():
         terms = episode_losses(net.eval(), net.body(images), episode, np.random.default_rng(0))
-    return float(terms["read"][0])
+    return [float(terms[name][0]) for name in ("fused", "read", "linear")]
 
 
 def test_an_image_never_reads_its_own_annotation() -> None:
-    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4)
+    net = small()
     episode = next(e for e in some(20, crops=2) if set(np.unique(e.painted[1])) >= {0, 1})
     changed = episode.painted.copy()
     changed[0] = 1 - changed[0].clip(0, 1)
@@ -80,22 +95,51 @@ def test_an_image_never_reads_its_own_annotation() -> None:
     other = episode.painted.copy()
     known = other[1] >= 0
     other[1][known] = 1 - other[1][known].clip(0, 1)
-    assert first_terms(episode, net) != first_terms(
-        dataclasses.replace(episode, painted=other), net
+    told = first_terms(dataclasses.replace(episode, painted=other), net)
+    assert all(a != b for a, b in zip(first_terms(episode, net), told, strict=True))
+
+
+def test_crops_of_one_episode_share_no_pixel() -> None:
+    """Else an image would read its own annotation by way of another crop."""
+    one = np.arange(40 * 40).reshape(40, 40)
+    classes = [np.ones((40, 40), np.uint8)]
+    for images in ([one], [one + 1600 * i for i in range(8)]):
+        source = Source(images, classes * len(images), None, (1.0, 1.0))
+        for seed in range(5):
+            places = _places(source, 4, np.random.default_rng(seed))
+            pixels = np.concatenate([images[index][window].ravel() for index, window in places])
+            assert len(places) == 4
+            assert len(np.unique(pixels)) == len(pixels)
+
+
+def test_a_source_without_margins_says_nothing_of_membranes() -> None:
+    image = np.random.default_rng(0).normal(size=(128, 128))
+    classes = np.ones((128, 128), np.uint8)
+    classes[::2] = 5
+    stream = episodes(
+        [Source([image], [classes], None, (1.0, 1.5))], 2, 32, np.random.default_rng(0)
     )
+    for _ in range(5):
+        assert (next(stream).membrane == -1).all()
+
+
+def test_a_picture_of_which_nothing_is_known_is_passed_over() -> None:
+    image = np.random.default_rng(0).normal(size=(128, 128))
+    unknown = Source([image], [np.zeros((128, 128), np.uint8)], None, (1.0, 1.5), weight=50)
+    stream = episodes([unknown, *sources()], 2, 32, np.random.default_rng(0))
+    for _ in range(3):
+        assert (next(stream).truth >= 0).any()
 
 
 def test_every_parameter_learns() -> None:
-    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4)
-    for parameter in net.fusion.parameters():  # it starts at zero, which stops some gradients
-        torch.nn.init.normal_(parameter, std=0.1)
+    net = small()
     rng = np.random.default_rng(0)
     for episode in some(6):
         features = net.body(torch.from_numpy(episode.images)[:, None])
         terms = episode_losses(net, features, episode, rng)
         losses = [value for values in terms.values() for value in values]
         if losses:
-            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack(losses).sum().backward()
     idle = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.any()]
     assert not idle
 
@@ -115,22 +159,30 @@ def test_unlabelled_pixels_carry_no_loss() -> None:
     )
 
 
+def test_a_step_whose_slope_is_no_number_is_left_out() -> None:
+    net = small()
+    optimiser = torch.optim.SGD(net.parameters(), 1.0)
+    before = [parameter.clone() for parameter in net.parameters()]
+    for terms in ({}, {"own": net.own.weight.sum() * torch.nan}):
+        recipe._step(net, optimiser, terms)
+        assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+    weight = net.own.weight.clone()
+    recipe._step(net, optimiser, {"own": net.own.weight.square().sum()})
+    assert not torch.equal(weight, net.own.weight)
+
+
 def test_pretraining_goes_on_from_its_checkpoint(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pathlib import Path
-
-    from napari_infoleak.io.weights import load_weights
-    from napari_infoleak.learn.recipes import pretrain as recipe
-
-    work = Path(str(tmp_path))
     monkeypatch.setattr(recipe, "SIZE", 64)
-    monkeypatch.setattr(recipe, "_SAVE_SECONDS", 0.0)
-    weights = pretrain(work, 0.05, None, scenes=2, threads=1)
-    state = torch.load(work / "checkpoint.pt", weights_only=True)
+    monkeypatch.setattr(recipe, "_SAVE_SECONDS", 1e9)  # however short a run is
+    weights = pretrain(tmp_path, 0.05, None, scenes=2, threads=1)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert state["step"] >= 1
-    pretrain(work, 0.03, None, scenes=2, threads=1)
-    later = torch.load(work / "checkpoint.pt", weights_only=True)
-    assert later["step"] >= state["step"]
-    path = recipe.export(weights, work / "model.safetensors")
-    assert load_weights(path)[1]["method"] == "annotation-leakage"
+    pretrain(tmp_path, 0.05, None, scenes=2, threads=1)
+    later = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert later["step"] > state["step"]
+    path = recipe.export(weights, tmp_path / "model.safetensors")
+    header = load_weights(path)[1]
+    assert header["method"] == "annotation-leakage"
+    assert header["config"]["widths"] == LeakageNet().config["widths"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import torch
@@ -10,18 +13,25 @@ from napari_infoleak.core.errors import BadInput, BadModelFile
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.nets.leakage_net import LeakageNet
+from napari_infoleak.segmenters import annotation_leakage, encoding
 from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 
-SMALL = {"widths": (4, 4, 8), "features": 8, "dimensions": 8}
+if TYPE_CHECKING:
+    from napari_infoleak.core.support import SupportPlane
+    from napari_infoleak.segmenters.encoding import EncodedPlane
+
+
+def small(stride: int = 4) -> LeakageNet:
+    return LeakageNet(widths=(4, 4, 8), features=8, dimensions=8, stride=stride)
 
 
 @pytest.fixture
 def segmenter() -> AnnotationLeakage:
     torch.manual_seed(0)
-    net = LeakageNet(**SMALL)
+    net = small()
     for parameter in net.fusion.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    return AnnotationLeakage(net, SMALL)
+    return AnnotationLeakage(net)
 
 
 def picture(seed: int, side: int = 64) -> np.ndarray:
@@ -100,10 +110,82 @@ def test_incremental_memory_equals_one_made_afresh(segmenter: AnnotationLeakage)
     grown = supported(1, 2)
     segmenter.remember(grown)
     grown = grown.add(picture(3), strokes(2, 1), axes="YX", name="two")
-    fresh = AnnotationLeakage(segmenter.net, SMALL)
+    fresh = AnnotationLeakage(segmenter.net)
     first, second = segmenter.remember(grown), fresh.remember(grown)
-    assert torch.equal(first.keys, second.keys)
-    assert torch.equal(first.rule, second.rule)
+    for name in ("keys", "values", "bias", "rule", "affinity", "places"):
+        assert torch.equal(getattr(first, name), getattr(second, name)), name
+    assert first.version == second.version
+
+
+def test_a_new_stroke_costs_its_own_plane_alone(
+    segmenter: AnnotationLeakage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    support = SupportSet()
+    for seed in range(70):
+        support = support.add(picture(seed, 16), np.eye(16, dtype=np.uint8) + 1, axes="YX")
+    calls = counted(monkeypatch)
+    segmenter.remember(support)
+    assert len(calls) == 70
+    segmenter.remember(support.add(picture(99), strokes(1, 2), axes="YX"))
+    assert len(calls) == 71
+
+
+def test_encoded_planes_do_not_pile_up(
+    segmenter: AnnotationLeakage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = counted(monkeypatch)
+    first = segmenter.remember(supported(1, 2))
+    monkeypatch.setattr(annotation_leakage, "_KEPT_BYTES", 0)
+    for _ in range(2):
+        again = segmenter.remember(supported(1, 2))
+        assert torch.equal(first.keys, again.keys)
+    assert len(calls) == 2  # kept once, then forgotten
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Hashes of the planes that the network is run over from now on."""
+    seen: list[str] = []
+    encode = encoding.encode
+
+    def count(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
+        seen.append(plane.hash)
+        return encode(net, plane)
+
+    monkeypatch.setattr(annotation_leakage, "encode", count)
+    return seen
+
+
+def test_a_plane_painted_all_over_gives_a_sample_of_every_class(
+    segmenter: AnnotationLeakage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted = np.ones((64, 64), np.uint8)
+    painted[:, 40:], painted[8:12, 8:12] = 2, 7
+    support = SupportSet().add(picture(1), painted, axes="YX")
+    whole = AnnotationLeakage(segmenter.net).remember(support)
+    monkeypatch.setattr(encoding, "_MOST", 50)
+    part = segmenter.remember(support)
+    assert (len(whole), len(part)) == (256, 50)
+    assert part.values.sum((0, 2)).all()
+    assert torch.equal(part.rule, whole.rule)  # of all pixels, kept or not
+
+
+def test_as_many_classes_as_there_are_ids(segmenter: AnnotationLeakage) -> None:
+    ids = np.random.default_rng(0).permutation(np.arange(1, 256))[:200]
+    painted = np.zeros((64, 64), np.uint8)
+    painted[:50, :16] = ids.repeat(4).reshape(50, 16)
+    memory = segmenter.remember(SupportSet().add(picture(1), painted, axes="YX"))
+    assert memory.class_ids == tuple(sorted(ids.tolist()))
+    scores = segmenter.scores(tile(), memory)
+    assert scores.shape[1] == 200
+    assert torch.isfinite(scores).all()
+
+
+def test_tiles_are_whole_cells_of_the_keys() -> None:
+    wide = AnnotationLeakage(small(stride=12))  # the U-Net alone asks for multiples of 4
+    assert wide.spec.multiple_of == 12
+    assert wide.spec.halo % 12 == 0
+    scores = wide.scores(tile(side=48), wide.remember(supported(1, 2)))
+    assert scores.shape[-2:] == (48, 48)
 
 
 def test_keys_are_those_of_the_whole_plane(segmenter: AnnotationLeakage) -> None:
@@ -138,13 +220,33 @@ def test_support_images_that_are_not_finite(segmenter: AnnotationLeakage, bad: f
     assert torch.isfinite(segmenter.scores(tile(), memory)).all()
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_only_proportions_of_weights_count(segmenter: AnnotationLeakage, scale: float) -> None:
+    def weighted(by: float) -> torch.Tensor:
+        support = SupportSet().add(picture(1), strokes(1, 2), axes="YX", weight=by)
+        support = support.add(picture(2), strokes(2, 3), axes="YX", weight=0.5 * by)
+        return segmenter.scores(tile(), segmenter.remember(support))
+
+    torch.testing.assert_close(weighted(scale), weighted(1.0))
+
+
+def test_a_class_of_a_light_image_alone_counts_like_the_others(
+    segmenter: AnnotationLeakage,
+) -> None:
+    def rule(weight: float) -> torch.Tensor:
+        support = supported(1, 2).add(picture(2), strokes(3), axes="YX", weight=weight)
+        return segmenter.remember(support).rule
+
+    torch.testing.assert_close(rule(1e-4), rule(1.0))
+
+
 def test_one_class_is_refused_in_words(segmenter: AnnotationLeakage) -> None:
     with pytest.raises(BadInput, match="second class"):
         segmenter.remember(supported(2))
 
 
 def test_a_memory_of_other_weights_is_refused(segmenter: AnnotationLeakage) -> None:
-    other = AnnotationLeakage(LeakageNet(**SMALL), SMALL)
+    other = AnnotationLeakage(small())
     with pytest.raises(BadInput, match="other weights"):
         segmenter.scores(tile(), other.remember(supported(1, 2)))
 
@@ -158,8 +260,24 @@ def test_leak_strength_is_checked(segmenter: AnnotationLeakage, leak: float) -> 
 def test_weights_that_do_not_fit_are_refused(segmenter: AnnotationLeakage) -> None:
     tensors = segmenter.tensors()
     tensors.pop("own.weight")
-    with pytest.raises(BadModelFile):
+    with pytest.raises(BadModelFile) as caught:
         AnnotationLeakage.from_file(tensors, segmenter.header())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [{"widths": []}, {"depth": 3}, [1, 2], {"widths": 3}])
+def test_a_header_that_makes_no_sense_is_refused(
+    segmenter: AnnotationLeakage, config: object
+) -> None:
+    with pytest.raises(BadModelFile):
+        AnnotationLeakage.from_file(segmenter.tensors(), segmenter.header() | {"config": config})
+
+
+def test_a_network_of_any_size_is_made_again_from_its_header(segmenter: AnnotationLeakage) -> None:
+    header = json.loads(json.dumps(segmenter.header()))
+    again = AnnotationLeakage.from_file(segmenter.tensors(), header)
+    answers = [s.scores(tile(), s.remember(supported(1, 2))) for s in (segmenter, again)]
+    assert torch.equal(*answers)
 
 
 def test_weight_of_an_image_counts(segmenter: AnnotationLeakage) -> None:

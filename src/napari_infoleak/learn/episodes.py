@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 UNKNOWN = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
     """Pictures of one kind with their truth.
 
@@ -52,7 +52,7 @@ class Source:
     own: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Episode:
     """One task.
 
@@ -91,7 +91,8 @@ def episodes(
     ----------
     sources : sequence of Source
     crops : int
-        Crops an episode (G), at most 4, of different pictures of a source or quarters of one.
+        Crops an episode (G), at most 4: of different pictures of a source where it has twice as
+        many, else quarters of one picture that do not overlap.
     size : int
         Pixels a side of a crop.
     rng : Generator
@@ -120,7 +121,7 @@ def _episode(source: Source, crops: int, size: int, rng: np.random.Generator) ->
         return None
     painted = _painted(truth, rng)
     membrane = np.where(classes == UNKNOWN, -1, (margins <= 0).astype(np.int64))
-    if not source.own:
+    if not source.own or source.margins is None:
         membrane[:] = -1
     return Episode(images, truth, painted, membrane, preset)
 
@@ -223,6 +224,8 @@ def _task(
     if source.margins is None:
         drawn = classes
     present = [int(c) for c in np.unique(drawn[known])]
+    if not present:
+        return np.full(drawn.shape, -1, np.int64), False
     kind = rng.uniform()
     if source.margins is not None and (kind < 0.6 or len(present) < 3):
         truth = (drawn == MEMBRANE).astype(np.int64)

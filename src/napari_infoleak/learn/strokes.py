@@ -35,11 +35,7 @@ def paint(
     for c in np.unique(truth[truth >= 0]):
         inside = truth == c
         thin = ndi.distance_transform_edt(inside).max() < _THIN
-        track: Mask = (
-            skeletonize(inside)  # type: ignore[no-untyped-call]
-            if thin
-            else ndi.binary_erosion(inside, iterations=3)
-        )
+        track: Mask = skeletonize(inside) if thin else ndi.binary_erosion(inside, iterations=3)
         places = np.argwhere(track)
         if len(places) == 0:
             continue

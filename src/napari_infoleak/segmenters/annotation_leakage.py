@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 METHOD = "annotation-leakage"
 _PRESET = (1, 2)  # interior, membrane
-_KEPT_PLANES = 64  # encoded planes that are kept, so that a new stroke costs its own plane alone
+_KEPT_BYTES = 2**28  # of encoded planes, so that a new stroke costs its own plane alone
 
 
 class AnnotationLeakage:
@@ -40,8 +40,6 @@ class AnnotationLeakage:
     Parameters
     ----------
     net : LeakageNet
-    config : mapping
-        Arguments that `net` was made with.
     classes : ClassTable, optional
         Classes of the answer without a support set; the membrane preset by default.
     leak : float
@@ -53,19 +51,15 @@ class AnnotationLeakage:
     def __init__(
         self,
         net: LeakageNet,
-        config: Mapping[str, Any] | None = None,
         classes: ClassTable | None = None,
         leak: float = 1.0,
         cap: int = 2048,
     ) -> None:
         self.net = net.eval()
-        self.config = dict(config or {})
         self.classes = classes or ClassTable.membrane()
         self.leak = leak
         self.cap = cap
-        self.spec = SegmenterSpec(
-            METHOD, (2,), net.reach, net.body.multiple_of, 1, needs_support=False
-        )
+        self.spec = SegmenterSpec(METHOD, (2,), net.reach, net.multiple_of, 1, needs_support=False)
         self.weights_hash = _hash(net.state_dict())
         self._encoded: OrderedDict[str, EncodedPlane] = OrderedDict()
 
@@ -80,16 +74,16 @@ class AnnotationLeakage:
         BadModelFile
             If tensors and configuration do not fit each other.
         """
-        config = dict(header.get("config") or {})
         try:
-            net = LeakageNet(**config)
+            net = LeakageNet(**(header.get("config") or {}))
             net.load_state_dict(dict(tensors))
             classes = ClassTable.from_json(header["classes"])
-        except (RuntimeError, TypeError, ValueError, KeyError) as error:
+        except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+            why = " ".join(str(error).split())  # torch tells it in many lines
             raise BadModelFile(
-                f"the file holds no network for {METHOD}, or a damaged one: {error}"
+                f"the file holds no network for {METHOD}, or a damaged one: {why[:200]}"
             ) from error
-        return cls(net, config, classes)
+        return cls(net, classes)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights by name."""
@@ -97,7 +91,7 @@ class AnnotationLeakage:
 
     def header(self) -> dict[str, Any]:
         """Method, configuration and classes, as plain JSON."""
-        return {"method": METHOD, "config": self.config, "classes": self.classes.to_json()}
+        return {"method": METHOD, "config": self.net.config, "classes": self.classes.to_json()}
 
     def modules(self) -> Iterable[nn.Module]:
         """The network."""
@@ -152,21 +146,22 @@ class AnnotationLeakage:
             )
         planes = sorted(support.planes, key=lambda plane: plane.hash)
         parts = [self._encode(plane) for plane in planes]
-        sizes = [len(part.keys) for part in parts]
-        patches = torch.cat([part.patches for part in parts])
+        self._forget()
+        weights = _weights(planes)
+        counts = torch.cat([part.counts(ids) for part in parts])
+        kept = choose(counts, self.cap, torch.Generator().manual_seed(0))
+        patches = torch.cat([part.patches for part in parts])[kept]
         values = torch.stack([patches == k for k in ids], 1).float()
-        kept = choose(values, self.cap, torch.Generator().manual_seed(0))
-        values = values[kept]
-        origin = torch.arange(len(parts)).repeat_interleave(torch.tensor(sizes))
-        weights = torch.tensor([plane.weight for plane in planes])[origin[kept]]
-        affinity = _affinity(parts, planes, ids)
+        sizes = torch.tensor([len(part.keys) for part in parts])
+        origin = torch.arange(len(parts)).repeat_interleave(sizes)
+        affinity = _affinity(parts, weights, ids)
         places = torch.cat([origin[:, None], torch.cat([part.places for part in parts])], 1)
         memory = LeakageMemory(
             class_ids=ids,
             keys=torch.cat([part.keys for part in parts])[kept],
             values=values,
-            bias=balance(values, weights),
-            rule=self._rule(parts, planes, ids),
+            bias=balance(values, torch.tensor(weights)[origin[kept]]),
+            rule=self._rule(parts, weights, ids),
             affinity=affinity,
             preset=ids == _PRESET and bool(affinity[1] >= affinity[0]),
             places=places[kept],
@@ -214,19 +209,23 @@ class AnnotationLeakage:
     def _encode(self, plane: SupportPlane) -> EncodedPlane:
         kept = self._encoded.pop(plane.hash, None) or encode(self.net, plane)
         self._encoded[plane.hash] = kept
-        if len(self._encoded) > _KEPT_PLANES:
-            self._encoded.popitem(last=False)
         return kept
 
+    def _forget(self) -> None:
+        """Drop the encoded planes that were used longest ago, as far as they take much memory."""
+        size = sum(one.size_bytes for one in self._encoded.values())
+        while size > _KEPT_BYTES:
+            size -= self._encoded.popitem(last=False)[1].size_bytes
+
     def _rule(
-        self, parts: Sequence[EncodedPlane], planes: Sequence[SupportPlane], ids: tuple[int, ...]
+        self, parts: Sequence[EncodedPlane], weights: Sequence[float], ids: tuple[int, ...]
     ) -> Tensor:
         """Linear rule from the sums of all planes, in double precision."""
         totals = []
         for k in ids:
             own = [
-                [plane.weight * s for s in part.moments[k]]
-                for part, plane in zip(parts, planes, strict=True)
+                [weight * s for s in part.moments[k]]
+                for part, weight in zip(parts, weights, strict=True)
                 if k in part.moments
             ]
             totals.append([torch.stack(s).sum(0) for s in zip(*own, strict=True)])
@@ -250,15 +249,19 @@ class AnnotationLeakage:
         ).to(self._device)
 
 
+def _weights(planes: Sequence[SupportPlane]) -> list[float]:
+    """Weights beside the largest one: only their proportions count, and none overflows."""
+    largest = max(plane.weight for plane in planes)
+    return [max(plane.weight / largest, 1e-6) for plane in planes]
+
+
 def _affinity(
-    parts: Sequence[EncodedPlane], planes: Sequence[SupportPlane], ids: tuple[int, ...]
+    parts: Sequence[EncodedPlane], weights: Sequence[float], ids: tuple[int, ...]
 ) -> Tensor:
     """How much of each class's paint the network takes for membrane, 0 to 1."""
-    pairs = list(zip(parts, planes, strict=True))
-    membrane = [sum(p.weight * e.membrane.get(k, 0.0) for e, p in pairs) for k in ids]
-    pixels = [
-        sum(p.weight * float(e.moments[k][2]) for e, p in pairs if k in e.moments) for k in ids
-    ]
+    pairs = list(zip(parts, weights, strict=True))
+    membrane = [sum(w * e.membrane.get(k, 0.0) for e, w in pairs) for k in ids]
+    pixels = [sum(w * float(e.moments[k][2]) for e, w in pairs if k in e.moments) for k in ids]
     return torch.tensor(membrane) / torch.tensor(pixels)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.nets.read_out import class_moments
+from napari_infoleak.segmenters.memory import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 _BLOCK = 1024  # pixels a side that are encoded at a time, and only where there is paint
+_MOST = 65_536  # entries of a plane: all of 1024 x 1024 painted pixels, and a sample of more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EncodedPlane:
     """Keys, labels and sums of an annotated plane.
 
     Attributes
     ----------
     keys : Tensor, shape (M, D)
-        Of every cell that holds a labelled pixel.
+        Of the cells that hold a labelled pixel.
     patches : Tensor, shape (M, P), uint8
         Class ids of the cell's pixels, 0 where unlabelled.
     places : Tensor, shape (M, 2), int64
@@ -48,6 +50,16 @@ class EncodedPlane:
     places: Tensor
     moments: dict[int, tuple[Tensor, Tensor, Tensor]]
     membrane: dict[int, float]
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that it takes."""
+        sums = [part for three in self.moments.values() for part in three]
+        return sum(part.nbytes for part in (self.keys, self.patches, self.places, *sums))
+
+    def counts(self, ids: Sequence[int]) -> Tensor:
+        """Labelled pixels of each class in each entry, shape (M, K), int16."""
+        return torch.stack([(self.patches == k).sum(1, dtype=torch.int16) for k in ids], 1)
 
 
 def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
@@ -65,7 +77,7 @@ def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
     EncodedPlane
         On the CPU.
     """
-    step = net.body.multiple_of
+    step = net.multiple_of
     image = _whole(normalise(plane.image), step, "reflect")
     annotation = _whole(plane.annotation, step, "constant")
     blocks = [
@@ -78,12 +90,24 @@ def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
             before = moments.get(k, (torch.zeros(()), torch.zeros(()), torch.zeros(())))
             moments[k] = (before[0] + outer, before[1] + first, before[2] + count)
             membrane[k] = membrane.get(k, 0.0) + block.membrane[k]
-    return EncodedPlane(
+    whole = EncodedPlane(
         torch.cat([b.keys for b in blocks]),
         torch.cat([b.patches for b in blocks]),
         torch.cat([b.places for b in blocks]),
         moments,
         membrane,
+    )
+    return _thinned(whole)
+
+
+def _thinned(plane: EncodedPlane) -> EncodedPlane:
+    """Keep no more entries than are ever needed; the sums are of all pixels as before."""
+    if len(plane.keys) <= _MOST:
+        return plane
+    ids = sorted(plane.moments)
+    kept = choose(plane.counts(ids), _MOST, torch.Generator().manual_seed(0))
+    return replace(
+        plane, keys=plane.keys[kept], patches=plane.patches[kept], places=plane.places[kept]
     )
 
 
@@ -98,9 +122,10 @@ def _whole(array: NDArray[Any], step: int, mode: str) -> NDArray[Any]:
 
 def _painted(annotation: NDArray[Any], step: int) -> Iterator[Window]:
     """Boxes around the paint, one a block, on the grid of the network's steps."""
-    for top in range(0, annotation.shape[0], _BLOCK):
-        for left in range(0, annotation.shape[1], _BLOCK):
-            block = annotation[top : top + _BLOCK, left : left + _BLOCK]
+    side = _BLOCK // step * step
+    for top in range(0, annotation.shape[0], side):
+        for left in range(0, annotation.shape[1], side):
+            block = annotation[top : top + side, left : left + side]
             rows, columns = np.flatnonzero(block.any(1)), np.flatnonzero(block.any(0))
             if len(rows):
                 yield _on_grid(top, rows, step), _on_grid(left, columns, step)

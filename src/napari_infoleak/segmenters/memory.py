@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LeakageMemory:
-    """Keys, label patches and moments of a support set.
+    """Keys, label patches and the linear rule of a support set.
 
     Attributes
     ----------
@@ -67,13 +67,13 @@ def majority(values: Tensor) -> Tensor:
     return values.sum(2).argmax(1)
 
 
-def choose(values: Tensor, cap: int, generator: torch.Generator | None = None) -> Tensor:
+def choose(counts: Tensor, cap: int, generator: torch.Generator | None = None) -> Tensor:
     """Entries to keep: the same room for every class, half of it for cells with two classes.
 
     Parameters
     ----------
-    values : Tensor, shape (M, K, P)
-        Label patches; entries without any label are never kept.
+    counts : Tensor, shape (M, K)
+        Labelled pixels of each class in each entry; entries without any are never kept.
     cap : int
         Most entries kept.
     generator : Generator, optional
@@ -84,13 +84,16 @@ def choose(values: Tensor, cap: int, generator: torch.Generator | None = None) -
     Tensor, shape (N,), int64
         Indices, ascending.
     """
-    shares = values.sum(2)
-    labelled = shares.sum(1) > 0
+    held = counts > 0
+    labelled = held.any(1)
     if int(labelled.sum()) <= cap:
         return labelled.nonzero()[:, 0]
-    classes = values.shape[1]
-    mixed = (shares > 0).sum(1) > 1
-    of_class = shares.argmax(1)
+    classes = counts.shape[1]
+    mixed = held.sum(1) > 1
+    of_class = counts.argmax(1)
+    for c in range(classes):  # lines so thin that they are nowhere the larger part of a cell
+        if not (labelled & (of_class == c)).any():
+            of_class[held[:, c]] = c
     kept = []
     spare = cap
     sizes = [int((labelled & (of_class == c)).sum()) for c in range(classes)]
@@ -122,7 +125,7 @@ def balance(values: Tensor, weights: Tensor | None = None) -> Tensor:
     ----------
     values : Tensor, shape (M, K, P)
     weights : Tensor, shape (M,), optional
-        Weight of each entry's image; 1 by default.
+        Weight of each entry's image, above 0; 1 by default.
 
     Returns
     -------
@@ -131,4 +134,4 @@ def balance(values: Tensor, weights: Tensor | None = None) -> Tensor:
     weights = torch.ones(len(values), device=values.device) if weights is None else weights
     of_class = majority(values)
     total = torch.zeros(values.shape[1], device=values.device).index_add_(0, of_class, weights)
-    return (weights.clamp(min=1e-6) / total[of_class].clamp(min=1e-6)).log()
+    return (weights / total[of_class]).log()

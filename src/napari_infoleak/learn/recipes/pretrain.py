@@ -43,9 +43,11 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = "Membranes of any microscopy; reads your strokes, and answers without them too."
 CROPS, SIZE, EPISODES = 4, 176, 2
-ENTRIES = 1536
+ENTRIES, PIXELS = 1536, 12_000  # that the memory and the linear rule learn from, at most
 SHARES: dict[Kind, float] = {"em": 0.55, "fluorescence": 0.25, "brightfield": 0.1, "texture": 0.1}
-RATE, WARM_UP, DECAY_SHARE, EMA = 2e-3, 200, 0.3, 0.998
+RATE, WARM_UP, DECAY_SHARE, EMA = 2e-3, 200, 0.4, 0.998
+_WEIGHTS = {"fused": 1.0, "own": 0.5, "read": 0.25, "linear": 0.25}
+_SAVE_SECONDS = 180.0
 
 
 def scene_pool(folder: Path, count: int, seed: int = 0) -> list[Source]:
@@ -138,15 +140,15 @@ def episode_losses(
 
         stride = net.key_head.stride
         values = torch.cat([label_patches(p, stride, count) for p in painted])
-        kept = choose(values, ENTRIES)
+        kept = choose(values.sum(2), ENTRIES)
         memory_keys = keys[picked].permute(0, 2, 3, 1).flatten(0, 2)[kept]
         values = values[kept]
         read, likeness = net.read(keys[query : query + 1], memory_keys, values, balance(values))
 
         seen = painted >= 0
         pixels, index = phi[picked].permute(0, 2, 3, 1)[seen], painted[seen]
-        if len(pixels) > 12_000:
-            few = torch.randperm(len(pixels))[:12_000]
+        if len(pixels) > PIXELS:
+            few = torch.randperm(len(pixels))[:PIXELS]
             pixels, index = pixels[few], index[few]
         moments = class_moments(pixels, index, count)
         rule = ridge(*moments, net.penalty)
@@ -164,23 +166,29 @@ def episode_losses(
     return terms
 
 
-_SAVE_SECONDS = 180.0
-_WEIGHTS = {"fused": 1.0, "own": 0.5, "read": 0.25, "linear": 0.25}
-
-
-def _step(
-    net: LeakageNet, batch: list[Episode], rng: np.random.Generator
-) -> tuple[Tensor, dict[str, float]]:
+def _terms(net: LeakageNet, batch: list[Episode], rng: np.random.Generator) -> dict[str, Tensor]:
+    """Mean losses of a batch by name; those of which nothing could be asked are left out."""
     images = torch.from_numpy(np.concatenate([e.images for e in batch]))[:, None]
     features = net.body(images.contiguous(memory_format=torch.channels_last))
+    sizes = [len(e.images) for e in batch]
     terms: dict[str, list[Tensor]] = {}
-    for i, episode in enumerate(batch):
-        own = features[i * CROPS : (i + 1) * CROPS]
+    for own, episode in zip(features.split(sizes), batch, strict=True):
         for name, values in episode_losses(net, own, episode, rng).items():
             terms.setdefault(name, []).extend(values)
-    means = {name: torch.stack(v).mean() for name, v in terms.items() if v}
-    loss = torch.stack([_WEIGHTS[name] * value for name, value in means.items()]).sum()
-    return loss, {name: float(value.detach()) for name, value in means.items()}
+    return {name: torch.stack(values).mean() for name, values in terms.items() if values}
+
+
+def _step(net: LeakageNet, optimiser: torch.optim.Optimizer, terms: dict[str, Tensor]) -> None:
+    """One step down the sum of the terms; none where the slope is no number."""
+    if not terms:
+        return
+    optimiser.zero_grad()
+    torch.stack([_WEIGHTS[name] * value for name, value in terms.items()]).sum().backward()
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    if bool(torch.isfinite(norm)):
+        optimiser.step()
+    else:
+        log.warning("a step is left out: its gradient is not finite")
 
 
 def _average(average: LeakageNet, net: LeakageNet, keep: float) -> None:
@@ -207,17 +215,20 @@ def pretrain(
     work : Path
         Folder of the scenes, the checkpoint, the log and the weights.
     minutes : float
-        How long, without the drawing of scenes.
+        How long, from the first batch on.
     data : Path, optional
         Folder of the free sets; without it only synthetic scenes are used.
     scenes : int
+        How many synthetic scenes.
     threads : int
+        Threads of the network, beside the process that makes the episodes.
     seed : int
+        Of scenes and episodes; a run that goes on draws other episodes.
 
     Returns
     -------
     Path
-        The averaged weights, a state dictionary with the configuration.
+        The averaged weights, a state dictionary; see `export`.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -237,26 +248,30 @@ def pretrain(
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     rng = np.random.default_rng([seed, step])
     loader = DataLoader(_Stream(sources, seed + step), batch_size=None, num_workers=1)
-    start = last_save = time.monotonic()
+    start: float | None = None
+    last_save, held = 0.0, True
     recent: dict[str, float] = {}
     for batch in loader:
+        if start is None:
+            start = last_save = time.monotonic()
         passed = time.monotonic() - start
         share = passed / (60 * minutes)
+        falling = min(1.0, (1 - share) / DECAY_SHARE)
+        if held and falling < 1:
+            held = False
+            _save(checkpoint, net, average, optimiser, step, spent + passed)
         if share >= 1:
             break
-        falling = min(1.0, (1 - share) / DECAY_SHARE)
         rate = RATE * min(1.0, (step + 1) / WARM_UP) * max(falling, 0.01)
         for group in optimiser.param_groups:
             group["lr"] = rate
         net.train()
-        loss, parts = _step(net, batch, rng)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        optimiser.step()
+        terms = _terms(net, batch, rng)
+        _step(net, optimiser, terms)
         step += 1
         _average(average, net, min(EMA, (step + 1) / (step + 10)))
-        for name, value in parts.items():
+        for name, term in terms.items():
+            value = float(term.detach())
             recent[name] = 0.98 * recent.get(name, value) + 0.02 * value
         if step % 50 == 0:
             line = {"step": step, "minutes": round((spent + passed) / 60, 2), "rate": rate}
@@ -265,7 +280,7 @@ def pretrain(
                 file.write(json.dumps(line) + "\n")
         if time.monotonic() - last_save > _SAVE_SECONDS:
             last_save = time.monotonic()
-            if falling >= 1:
+            if held:
                 _save(checkpoint, net, average, optimiser, step, spent + passed)
             _save_weights(work / "weights.pt", average)
     _save_weights(work / "weights.pt", average)
