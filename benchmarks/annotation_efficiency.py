@@ -20,6 +20,7 @@ import platform
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,7 @@ def main() -> None:
     """Run the arms and print the table."""
     options = _options()
     sys.path.insert(0, str(options.referee))
-    import annotate
-    import score
-
+    annotate, score = import_module("annotate"), import_module("score")
     kept = Kept(options.json)
     for name in options.sets:
         data = load(options.data, name)
@@ -161,7 +160,9 @@ class Kept:
         print(json.dumps(row), file=sys.stderr, flush=True)
         if self.path:
             lines = ",\n".join(json.dumps(row) for row in self.rows)
-            self.path.write_text(f"[\n{lines}\n]\n")
+            part = self.path.with_suffix(".part")
+            part.write_text(f"[\n{lines}\n]\n")
+            part.replace(self.path)
 
 
 def model_hash(model: str) -> str:
@@ -237,7 +238,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
-    return parser.parse_args()
+    options = parser.parse_args()
+    needed = (*(options.data / name for name in options.sets), options.referee / "score.py")
+    for path in needed:
+        if not path.exists():
+            parser.error(f"{path} is not there: give --data and --referee")
+    return options
 
 
 if __name__ == "__main__":
