@@ -36,7 +36,7 @@ NAMES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A synthetic picture and what is in it.
 
@@ -77,7 +77,7 @@ class _Canvas:
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Float:
-    """Smooth random field of unit deviation whose bumps are about `scale` pixels wide.
+    """Smooth random field of a deviation below 1 whose bumps are about `scale` pixels wide.
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _ellipse(canvas: _Canvas, centre: NDArray[np.int64], a: float, b: float, ang
     v = np.cos(angle) * dy - np.sin(angle) * dx
     turn = np.arctan2(v / b, u / a)
     wobble = 1 + 0.1 * np.sin(2 * turn + angle) + 0.06 * np.sin(3 * turn + 5 * angle)
-    return ((np.hypot(u / a, v / b) - wobble) * min(a, b)).astype(np.float32)
+    return np.asarray((np.hypot(u / a, v / b) - wobble) * min(a, b), np.float32)
 
 
 def _window(canvas: _Canvas, centre: NDArray[np.int64], reach: float) -> tuple[slice, slice]:
@@ -313,7 +313,7 @@ def _membranes(canvas: _Canvas, style: np.random.Generator, contrast: float) -> 
     """Lines between cells: wider and paler where they are cut obliquely, faint here and there."""
     d, half = canvas.distance, canvas.half_width
     oblique = np.clip(smooth_noise(canvas.rng, d.shape, 45) - style.uniform(1.0, 2.2), 0, 1)
-    half = half * (1 + 1.2 * oblique)
+    half = half * (1 + style.choice([0.8, 1.5, 5.0]) * oblique)
     soft = style.uniform(0.35, 1.1)
     profile = 1 / (1 + np.exp(np.clip((d - half) / soft, -30, 30)))
     along = smooth_noise(canvas.rng, d.shape, 30) * style.uniform(0.05, 0.3)
@@ -326,14 +326,15 @@ def _membranes(canvas: _Canvas, style: np.random.Generator, contrast: float) -> 
 
 
 def _tubules(canvas: _Canvas, style: np.random.Generator, contrast: float) -> None:
-    """Thin lines inside cells that are no cell membrane."""
-    if style.uniform() < 0.4:
+    """Lines inside cells that are no cell membrane, single or in pairs like cisternae."""
+    if style.uniform() < 0.25:
         return
-    field_ = smooth_noise(canvas.rng, canvas.cells.shape, style.uniform(9, 22))
-    line = np.exp(-((field_ / style.uniform(0.05, 0.16)) ** 2))
-    patch = smooth_noise(canvas.rng, canvas.cells.shape, 50) > style.uniform(0.3, 1.3)
+    level = smooth_noise(canvas.rng, canvas.cells.shape, style.uniform(9, 26))
+    apart = style.uniform(0.1, 0.3) if style.uniform() < 0.5 else 0.0
+    line = np.exp(-(((np.abs(level) - apart) / style.uniform(0.04, 0.16)) ** 2))
+    patch = smooth_noise(canvas.rng, canvas.cells.shape, 50) > style.uniform(-0.2, 1.3)
     inside = canvas.distance > canvas.half_width + 3
-    canvas.image -= contrast * style.uniform(0.2, 0.8) * line * (patch & inside)
+    canvas.image -= contrast * style.uniform(0.2, 1.1) * line * (patch & inside)
 
 
 def _nuclei(canvas: _Canvas, style: np.random.Generator) -> None:
@@ -389,11 +390,12 @@ def _vesicles(canvas: _Canvas, style: np.random.Generator, contrast: float) -> N
 
 def _mitochondria(canvas: _Canvas, style: np.random.Generator, contrast: float) -> None:
     """Dark bodies with an outline and cristae."""
-    if style.uniform() < 0.25:
+    if style.uniform() < 0.2:
         return
     rng = canvas.rng
-    scale, shade = style.uniform(8, 26), style.uniform(0.0, 0.25)
-    outline, period = style.uniform(0.4, 1.0) * contrast, style.uniform(3, 8)
+    scale, shade = style.uniform(8, 32), style.uniform(0.0, 0.25)
+    outline, period = style.uniform(0.4, 1.3) * contrast, style.uniform(3, 8)
+    thick = style.uniform(0.9, 2.2)
     room = np.argwhere(canvas.distance > canvas.half_width + 0.35 * scale)
     if len(room) == 0:
         return
@@ -414,7 +416,7 @@ def _mitochondria(canvas: _Canvas, style: np.random.Generator, contrast: float) 
         bend = stripe * np.clip(smooth_noise(rng, stripe.shape, 8), -1, 1)
         body = -shade + 0.35 * contrast * bend * style.uniform(0.2, 1.0)
         depth = ndi.distance_transform_edt(inside)
-        rim = -outline * np.exp(-(((depth - 1) / 1.1) ** 2))
+        rim = -outline * np.exp(-(((depth - 1.5) / thick) ** 2))
         view.image[inside] += (body + rim)[inside].astype(np.float32)
         view.classes[inside] = MITOCHONDRION
 
