@@ -16,7 +16,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.instances.graph import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,10 +40,7 @@ class Tile(NamedTuple):
     @property
     def crop(self) -> tuple[slice, ...]:
         """Where the inner box lies within the outer one."""
-        return tuple(
-            slice(i.start - o.start, i.stop - o.start)
-            for i, o in zip(self.inner, self.outer, strict=True)
-        )
+        return _within(self.outer, self.inner)
 
     def around(self, shape: Sequence[int], low: int, high: int) -> tuple[slice, ...]:
         """Return the inner box with so many pixels more on either side, within the image."""
@@ -101,6 +98,7 @@ class Stitcher:
     def __init__(self, out: Ids) -> None:
         self._out = out
         self._next = 0
+        self._done: list[Tile] = []
         self._same: list[NDArray[np.int64]] = [np.empty((0, 2), np.int64)]
 
     @property
@@ -111,16 +109,29 @@ class Stitcher:
     def add(self, tile: Tile, labels: Ids) -> None:
         """Write one tile, numbered over its outer box from 1 on; 0 is no region."""
         fresh = np.where(labels > 0, labels + np.uint32(self._next), np.uint32(0))
-        # A tile knows less the nearer its own rim, so half of the overlap is compared: where
-        # both tiles have at least the other half around them.
-        near = tuple(
-            slice((i.start - o.start) // 2, size - (o.stop - i.stop) // 2)
-            for i, o, size in zip(tile.inner, tile.outer, labels.shape, strict=True)
-        )
-        written = self._out[tile.outer][near]
-        self._same.append(_mutual(fresh[near], written))
+        for box in self._seen_by_both(tile):
+            self._same.append(_mutual(fresh[_within(tile.outer, box)], self._out[box]))
+        self._done.append(tile)
         self._out[tile.inner] = fresh[tile.crop]
         self._next += int(labels.max(initial=0))
+
+    def _seen_by_both(self, tile: Tile) -> Iterator[tuple[slice, ...]]:
+        """Where a tile reaches into the share of each earlier one.
+
+        A tile knows less the nearer its own rim, so only the inner half of what reaches over is
+        compared.
+        """
+        sure = [
+            slice((o.start + i.start) // 2, (o.stop + i.stop + 1) // 2)
+            for o, i in zip(tile.outer, tile.inner, strict=True)
+        ]
+        for earlier in self._done:
+            box = tuple(
+                slice(max(s.start, e.start), min(s.stop, e.stop))
+                for s, e in zip(sure, earlier.inner, strict=True)
+            )
+            if all(side.start < side.stop for side in box):
+                yield box
 
     def groups(self) -> Ids:
         """Return the number of the joined region for each number given, 0 for 0."""
@@ -153,6 +164,13 @@ def stitch(numbered: Iterable[tuple[Tile, Ids]], shape: Sequence[int]) -> Ids:
     for tile, labels in numbered:
         stitcher.add(tile, labels)
     return stitcher.groups()[out]
+
+
+def _within(outer: Sequence[slice], inner: Sequence[slice]) -> tuple[slice, ...]:
+    """Where one box lies, seen from the corner of another."""
+    return tuple(
+        slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True)
+    )
 
 
 def _mutual(fresh: Ids, written: Ids) -> NDArray[np.int64]:
