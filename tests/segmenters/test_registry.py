@@ -35,6 +35,12 @@ def test_a_misspelt_name_gets_a_hint() -> None:
         registry.load("membran")
 
 
+@pytest.mark.parametrize("name", ["", "a" * 5000, "a\0b", "no/such/file"])
+def test_a_name_that_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(BadInput, match="no model"):
+        registry.load(name)
+
+
 def test_a_file_of_an_unknown_method_is_refused(tmp_path: Path) -> None:
     import torch
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import json
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -165,13 +166,13 @@ def load(model: str | Path, device: str = "cpu") -> Segmenter:
 
 
 def _path_of(model: str | Path) -> Path:
-    shipped = _SHIPPED / f"{model}.safetensors"
-    if isinstance(model, str) and shipped.is_file():
-        return shipped
-    path = Path(model)
-    if path.is_file():
-        return path
+    with suppress(OSError):  # a name that is too long for a file
+        shipped = _SHIPPED / f"{model}.safetensors"
+        if isinstance(model, str) and shipped.is_file():
+            return shipped
+        if Path(model).is_file():
+            return Path(model)
     known = [found.stem for found in sorted(_SHIPPED.glob("*.safetensors"))]
     near = difflib.get_close_matches(str(model), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(known) or 'none'}"
-    raise BadInput(f"there is no model or model file {str(model)!r}; {hint}")
+    raise BadInput(f"there is no model or model file {str(model)[:200]!r}; {hint}")
