@@ -69,16 +69,31 @@ def test_cells_open_as_labels(viewer: Any, labels: np.ndarray[Any, Any], tmp_pat
     assert tuple(layer.axis_labels) == ("T", "Y", "X")
 
 
-def test_files_of_others_are_left_to_others(tmp_path: Path) -> None:
+def test_files_of_others_open_with_axes_and_scale(viewer: Any, tmp_path: Path) -> None:
     import tifffile
 
-    tifffile.imwrite(tmp_path / "foreign.tif", np.zeros((4, 5), np.uint8))
-    (tmp_path / "broken.tif").write_bytes(b"II*\x00")
-    np.save(tmp_path / "foreign.npy", np.zeros(3))
+    tifffile.imwrite(
+        tmp_path / "foreign.ome.tif",
+        np.zeros((5, 40, 48), np.uint16),
+        metadata={
+            "axes": "TYX",
+            **{"PhysicalSizeY": 0.3, "PhysicalSizeYUnit": "µm"},
+            **{"PhysicalSizeX": 0.2, "PhysicalSizeXUnit": "µm"},
+        },
+    )
+    (layer,) = open_in(viewer, tmp_path / "foreign.ome.tif")
+    assert tuple(layer.axis_labels) == ("T", "Y", "X")
+    assert tuple(layer.scale)[1:] == pytest.approx((0.3, 0.2))
+    assert str(layer.units[2]) == "micrometer"
+
+
+def test_what_cannot_be_read_is_left_to_others(tmp_path: Path) -> None:
+    (tmp_path / "broken.ome.tif").write_bytes(b"II*\x00")
+    (tmp_path / "text.npy").write_text("no array")
     for path in tmp_path.iterdir():
         assert get_reader(str(path)) is None
     assert get_reader(str(tmp_path / "missing.npy")) is None
-    assert get_reader([str(tmp_path / "foreign.tif")] * 2) is None
+    assert get_reader([str(tmp_path / "text.npy")] * 2) is None
 
 
 @pytest.mark.parametrize("name", ["a.ome.tif", "a.tif", "a.ome.zarr", "a.npy"])

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, Signal
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButton
+from qtpy.QtWidgets import (
+    QColorDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+)
 
 from napari_infoleak.widgets.section import set_property
 from napari_infoleak.widgets.tooltips import TIPS
@@ -57,6 +65,7 @@ class ClassRow(QFrame):
         layout.addWidget(self.name, 1)
         layout.addWidget(self.painted)
         self.setToolTip(TIPS["annotate.class"])
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def set_chosen(self, chosen: bool) -> None:
         """Mark the class that is painted with."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
+from qtpy.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
 from superqt import QElidingLabel
 
-from napari_infoleak.widgets.section import flat_button, quiet_label, set_property
+from napari_infoleak.widgets.section import WrappedLabel, flat_button, quiet_label, set_property
 from napari_infoleak.widgets.tooltips import TIPS
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ class Footer(QFrame):
         self.cancel.setToolTip(TIPS["footer.cancel"])
         self.work = QFrame()
         self.message = QFrame(objectName="infoleak_message")
-        self.text = QLabel()
-        self.text.setWordWrap(True)
+        self.text = WrappedLabel()
         self.dismiss = flat_button("✕", "footer.close")
         self.dismiss.clicked.connect(self.message.hide)
         self._lay_out()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets import steps
@@ -129,9 +129,7 @@ class AnnotatePanel(Section):
     # ------------------------------------------------------------------ building
 
     def _lay_out(self) -> None:
-        self._layer_row = QWidget()
-        self._layer_row.setLayout(side_by_side(self.layer, self.another))
-        self._caption = self.add_row("Layer", self._layer_row)
+        self._layer_row = self.add_row("Layer", side_by_side(self.layer, self.another))
         self.add_row("", self.new)
         self.table.setSpacing(2)
         self.add_row("", self.table)
@@ -180,9 +178,7 @@ class AnnotatePanel(Section):
     def _show_layer_row(self, annotation: Annotation | None) -> None:
         """Offer a new layer broadly where there is none, and quietly where there is one."""
         listed = self.layer.count() > 0
-        for widget in (self._layer_row, self._caption):
-            if widget is not None:
-                widget.setVisible(listed)
+        self._layer_row.setVisible(listed)
         self.new.setVisible(annotation is None)
         self.another.setVisible(annotation is not None)
 

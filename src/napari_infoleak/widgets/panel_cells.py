@@ -53,7 +53,7 @@ class CellsPanel(Section):
         self.make = ActionButton("Make cells", "cells.make")
         self.reason = quiet_label()
         self.add_row("Method", self.method)
-        self.add_row("Smallest", self.min_size)
+        self.add_row("Min size", self.min_size)
         self.add_row("", self.make)
         self.add_row("", self.reason)
         self.make.clicked.connect(self.make_cells)

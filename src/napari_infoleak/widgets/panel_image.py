@@ -19,7 +19,14 @@ from napari_infoleak.widgets.layers import (
     swap_letter,
 )
 from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words
-from napari_infoleak.widgets.section import Section, flat_button, quiet_label, say, side_by_side
+from napari_infoleak.widgets.section import (
+    Section,
+    WrappedLabel,
+    flat_button,
+    quiet_label,
+    say,
+    side_by_side,
+)
 from napari_infoleak.widgets.steps import NO_IMAGE
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -56,8 +63,7 @@ class ImagePanel(Section):
         self.axes = AxesRow()
         self.channel = QComboBox()
         self.channel.setToolTip(TIPS["image.channel"])
-        self.scale = QLabel()
-        self.scale.setWordWrap(True)
+        self.scale = WrappedLabel()
         self.scale.setToolTip(TIPS["image.scale"])
         self.edit = flat_button("Edit", "image.edit_scale")
         self.edit.setCheckable(True)
@@ -116,7 +122,7 @@ class ImagePanel(Section):
         if not keep_axes:
             self.axes.show_axes("", ())
         for row in (self._axes_row, self._scale_row):
-            _show_row(row, self._layer is not None and bool(self.axes.letters))
+            row.setVisible(self._layer is not None and bool(self.axes.letters))
         self._fill_channels(source)
         self._show_scale(source)
         self.set_summary("" if source is None else shape_in_words(source))
@@ -126,11 +132,9 @@ class ImagePanel(Section):
 
     def _lay_out(self) -> None:
         self.add_row("Layer", self.layer)
-        self._axes_row = (self.add_row("Axes", self.axes), self.axes)
-        self._channel_row = (self.add_row("Channel", self.channel), self.channel)
-        holder = QWidget()
-        holder.setLayout(side_by_side(self.scale, self.edit))
-        self._scale_row = (self.add_row("Pixel", holder), holder)
+        self._axes_row = self.add_row("Axes", self.axes)
+        self._channel_row = self.add_row("Channel", self.channel)
+        self._scale_row = self.add_row("Pixel", side_by_side(self.scale, self.edit))
         self.add_row("", self.editor)
         self.add_row("", self.trouble)
         self.add_row("", self.empty)
@@ -167,7 +171,7 @@ class ImagePanel(Section):
         with QSignalBlocker(self.channel):
             self.channel.clear()
             self.channel.addItems(names)
-        _show_row(self._channel_row, len(names) > 1)
+        self._channel_row.setVisible(len(names) > 1)
 
     def _use_channel(self, index: int) -> None:
         source = self._state.source
@@ -260,12 +264,6 @@ def _is_image(layer: Layer) -> bool:
 def _unbroken(text: str) -> str:
     """Let a text wrap between its parts alone."""
     return " · ".join(part.replace(" ", "\u00a0") for part in text.split(" · "))
-
-
-def _show_row(row: tuple[QWidget | None, QWidget], shown: bool) -> None:
-    for widget in row:
-        if widget is not None:
-            widget.setVisible(shown)
 
 
 def _remove(item: Any) -> None:

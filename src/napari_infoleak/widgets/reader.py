@@ -1,4 +1,7 @@
-"""Reads the files that this program wrote, with their scale, units and class colours."""
+"""Reads the files that this program wrote, with their scale, units and class colours.
+
+Files of others that end alike are read too, where somebody asks for it: with axes, scale and units.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,16 @@ _LABELS = ("labels", "cells")
 
 
 def get_reader(path: str | Sequence[str]) -> Callable[[Any], list[LayerData]] | None:
-    """Return a reader for a file of ours, None for any other."""
+    """Return a reader for a file that can be read, None for any other and for several at once."""
+    from napari_infoleak.io.read import read_record
+
     if not isinstance(path, str | Path):
         return None
-    return read_result if _record(str(path)) else None
+    try:
+        read_record(str(path))
+    except InfoleakError:
+        return None
+    return read_result
 
 
 def read_result(path: str | Sequence[str]) -> list[LayerData]:
@@ -36,17 +45,17 @@ def read_result(path: str | Sequence[str]) -> list[LayerData]:
     Parameters
     ----------
     path : str
-        A file that `napari_infoleak.io.write` made.
+        A file; what `napari_infoleak.io.write` made is known by the record in it.
 
     Returns
     -------
     list of (data, options, layer type)
         What napari makes layers of.
     """
-    from napari_infoleak.io.read import read
+    from napari_infoleak.io.read import read, read_record
 
     place = str(path)
-    record = _record(place)
+    record = read_record(place)
     image = read(place)
     kind = str(record.get("kind", "image"))
     if kind in _LABELS:
@@ -54,15 +63,6 @@ def read_result(path: str | Sequence[str]) -> list[LayerData]:
     if kind == "probabilities":
         return _probabilities(image, record)
     return [_plain(image, kind)]
-
-
-def _record(path: str) -> dict[str, Any]:
-    from napari_infoleak.io.read import read_record
-
-    try:
-        return read_record(path)
-    except InfoleakError:
-        return {}
 
 
 def _labels(path: str, image: Image, kind: str, record: dict[str, Any]) -> LayerData:

@@ -7,7 +7,6 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFrame,
-    QGridLayout,
     QHBoxLayout,
     QLabel,
     QLayout,
@@ -20,6 +19,8 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_infoleak.widgets.tooltips import TIPS
+
+_CAPTION = 60
 
 
 class Section(QFrame):
@@ -38,32 +39,33 @@ class Section(QFrame):
         self._head = _Header(number, title)
         self._head.clicked.connect(self.toggle)
         self.body = QWidget(objectName="body")
-        self.rows = QGridLayout(self.body)
-        self.rows.setContentsMargins(10, 0, 10, 10)
-        self.rows.setHorizontalSpacing(8)
-        self.rows.setVerticalSpacing(6)
-        self.rows.setColumnStretch(1, 1)
-        self.rows.setColumnMinimumWidth(0, 52)
+        self._rows = QVBoxLayout(self.body)
+        self._rows.setContentsMargins(10, 0, 10, 10)
+        self._rows.setSpacing(6)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(self._head)
         layout.addWidget(self.body)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
+        # Too little room is for the scroll bar to handle, never for the rows.
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
-    def add_row(self, caption: str, content: QWidget | QLayout) -> QLabel | None:
-        """Add a row; without a caption the content takes the whole width."""
-        at = self.rows.rowCount()
-        label: QLabel | None = None
-        if caption:
-            label = quiet_label(caption, role="caption")
-            self.rows.addWidget(label, at, 0, Qt.AlignmentFlag.AlignVCenter)
-        place = (at, 1, 1, 1) if caption else (at, 0, 1, 2)
+    def add_row(self, caption: str, content: QWidget | QLayout) -> QWidget:
+        """Add a row; without a caption the content takes the whole width.
+
+        Returns
+        -------
+        QWidget
+            The row, to be shown and hidden.
+        """
         if isinstance(content, QLayout):
-            self.rows.addLayout(content, *place)
-        else:
-            self.rows.addWidget(content, *place)
-        return label
+            holder = QWidget()
+            content.setContentsMargins(0, 0, 0, 0)
+            holder.setLayout(content)
+            content = holder
+        row = captioned(caption, content) if caption else content
+        self._rows.addWidget(row)
+        return row
 
     def set_summary(self, text: str) -> None:
         """Say in the header what is chosen."""
@@ -138,6 +140,19 @@ class ActionButton(QPushButton):
         set_property(self, "primary", primary)
 
 
+def captioned(caption: str, content: QWidget) -> QWidget:
+    """Return a row with a quiet caption in front, as wide as those of the other rows."""
+    label = quiet_label(caption, role="caption")
+    label.setFixedWidth(_CAPTION)
+    row = QWidget()
+    layout = QHBoxLayout(row)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(8)
+    layout.addWidget(label)
+    layout.addWidget(content, 1)
+    return row
+
+
 def flat_button(text: str, tip: str) -> QToolButton:
     """Return a button that looks like text until the mouse is on it."""
     button = QToolButton()
@@ -148,11 +163,41 @@ def flat_button(text: str, tip: str) -> QToolButton:
     return button
 
 
+class WrappedLabel(QLabel):
+    """A label that wraps its text and asks for the height that this takes.
+
+    Qt's own wrapping label leaves the height to the layout, and layouts within layouts within a
+    scroll area get it wrong.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setWordWrap(True)
+
+    def setText(self, text: str) -> None:
+        """Show another text."""
+        super().setText(text)
+        self._claim()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Wrap anew."""
+        super().resizeEvent(event)
+        self._claim()
+
+    def hasHeightForWidth(self) -> bool:
+        """Say that the minimum height is all there is to know."""
+        return False
+
+    def _claim(self) -> None:
+        height = self.heightForWidth(self.width())
+        if height > 0 and height != self.minimumHeight():
+            self.setFixedHeight(height)
+
+
 def quiet_label(text: str = "", role: str = "dim") -> QLabel:
-    """Return a label in a quiet colour that wraps its text."""
-    label = QLabel(text)
+    """Return a label in a quiet colour; all but captions wrap their text."""
+    label = QLabel(text) if role == "caption" else WrappedLabel(text)
     label.setProperty("role", role)
-    label.setWordWrap(role != "caption")
     label.setVisible(bool(text) or role == "caption")
     return label
 

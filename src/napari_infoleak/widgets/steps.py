@@ -62,7 +62,7 @@ def hint(state: DockState) -> str:
     if not state.count.total and not state.supports:
         return (
             f"Nothing painted yet: the answer will be plain membranes. Paint some {names[0]} and "
-            f"some {names[-1]} to have it your way."
+            f"some {names[-1]} to steer it."
             if len(names) > 1
             else "Nothing painted yet: the answer will be plain membranes."
         )

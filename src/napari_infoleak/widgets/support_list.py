@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets.layer_choice import LayerChoice
 from napari_infoleak.widgets.layers import fits, identity, note, source_of
-from napari_infoleak.widgets.section import ActionButton, flat_button, quiet_label, say
+from napari_infoleak.widgets.section import ActionButton, captioned, flat_button, quiet_label, say
 from napari_infoleak.widgets.state import SupportPair
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -81,16 +81,12 @@ class SupportList(QWidget):
 
     def _make_form(self) -> QWidget:
         form = QWidget()
-        grid = QGridLayout(form)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(8)
-        grid.setColumnStretch(1, 1)
-        grid.setColumnMinimumWidth(0, 52)
-        grid.addWidget(quiet_label("Image", role="caption"), 0, 0)
-        grid.addWidget(self.image, 0, 1)
-        grid.addWidget(quiet_label("Paint", role="caption"), 1, 0)
-        grid.addWidget(self.labels, 1, 1)
-        grid.addWidget(self.confirm, 2, 0, 1, 2)
+        rows = QVBoxLayout(form)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(4)
+        rows.addWidget(captioned("Image", self.image))
+        rows.addWidget(captioned("Paint", self.labels))
+        rows.addWidget(self.confirm)
         return form
 
     def _connect(self) -> None:
