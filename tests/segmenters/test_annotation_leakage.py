@@ -288,3 +288,12 @@ def test_weight_of_an_image_counts(segmenter: AnnotationLeakage) -> None:
         segmenter.scores(tile(), segmenter.remember(s)) for s in (base, light, heavy)
     )
     assert (alone - small).abs().mean() < (alone - large).abs().mean()
+
+
+def test_leak_off_still_tells_classes_apart_without_the_preset(
+    segmenter: AnnotationLeakage,
+) -> None:
+    off = segmenter.with_leak(0)
+    memory = off.remember(supported(3, 5, 9))
+    assert not memory.preset
+    assert (off.scores(tile(), memory).std(1) > 0).any()

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import BadInput, BadModelFile
-from napari_infoleak.nets.leakage_net import LeakageNet
+from napari_infoleak.nets.leakage_net import LeakageNet, prior_scores
 from napari_infoleak.nets.read_out import ridge
 from napari_infoleak.segmenters.encoding import EncodedPlane, encode
 from napari_infoleak.segmenters.memory import LeakageMemory, balance, choose
@@ -195,7 +195,9 @@ class AnnotationLeakage:
         own: Tensor = self.net.own(features).log_softmax(1)
         if len(memory) == 0:
             return own
-        base = own if memory.preset else torch.zeros((), device=own.device)
+        base = own
+        if not memory.preset:  # as far as the leak is off, what the network itself makes of them
+            base = (1 - self.leak) * prior_scores(own, memory.affinity)
         keys = self.net.key_head.keys(features)
         read, likeness = self.net.read(keys, memory.keys, memory.values, memory.bias)
         linear = torch.einsum("bdyx,kd->bkyx", self.net.key_head.linear(features), memory.rule)
