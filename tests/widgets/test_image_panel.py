@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_infoleak.widgets.layers import guess_letters, swap_letter
+from napari_infoleak.widgets.layers import guess_letters, position, swap_letter
 from napari_infoleak.widgets.scale_editor import scale_in_words
 
 
@@ -79,6 +79,19 @@ def test_scale_is_mended_in_the_layer_and_followed_by_results(
     for name in ("cells labels", "cells annotation"):
         assert tuple(viewer.layers[name].scale) == (40, 1, 5)
         assert [str(unit) for unit in viewer.layers[name].units] == ["nanometer"] * 3
+
+
+def test_the_slice_is_known_among_layers_of_other_units(dock: Any, viewer: Any) -> None:
+    one = {"scale": (40, 5, 5), "units": ("nanometer",) * 3}
+    other = {"scale": (0.04, 0.005, 0.005), "units": ("micrometer",) * 3}
+    for first, second in ((one, other), (other, one)):
+        viewer.add_image(np.zeros((9, 40, 48)), **first)
+        layer = viewer.add_image(np.zeros((9, 40, 48)), **second)
+        dock.image.layer.choose(layer)
+        viewer.dims.set_current_step(0, 6)
+        if hasattr(viewer.dims, "units"):  # older ones lay numbers of all units side by side
+            assert position(viewer, dock.state.source) == (0, 6)
+        viewer.layers.clear()
 
 
 def test_pixels_of_size_one_are_of_no_known_size(dock: Any, viewer: Any) -> None:

@@ -48,6 +48,20 @@ def test_labels_keep_scale_units_and_colours(
     layer.data_setitem((np.array([0]), np.array([0]), np.array([0])), 3)  # it can be painted on
 
 
+def test_a_file_of_strokes_is_taken_as_annotation(
+    dock: Any, viewer: Any, labels: np.ndarray[Any, Any], tmp_path: Path
+) -> None:
+    strokes = np.zeros_like(labels)
+    strokes[2, :4], strokes[2, 9:12] = 1, 2
+    viewer.add_image(np.zeros(labels.shape))
+    write(tmp_path / "answer.ome.tif", labels.clip(1, 2), axes="ZYX")
+    open_in(viewer, tmp_path / "answer.ome.tif")
+    assert dock.state.annotation is None
+    write(tmp_path / "strokes.ome.tif", strokes, axes="ZYX")
+    (layer,) = open_in(viewer, tmp_path / "strokes.ome.tif")
+    assert dock.state.annotation.layer is layer
+
+
 def test_probabilities_open_as_a_layer_a_class(
     viewer: Any, rng: np.random.Generator, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ from napari_infoleak.core.axes import guess_axes, without_channel
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
 from napari_infoleak.core.region import Region
-from napari_infoleak.core.units import UNKNOWN_UNIT
+from napari_infoleak.core.units import UNKNOWN_UNIT, factor
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -341,11 +341,19 @@ def fits(labels: Layer, source: Source) -> bool:
 
 def position(viewer: Viewer, source: Source) -> tuple[int, int]:
     """Return (t, z) of the slice on screen; 0 for an axis that the image does not have."""
-    at = np.rint(source.layer.world_to_data(viewer.dims.point)[: len(source.letters)])
+    at = np.rint(source.layer.world_to_data(_point(viewer, source.layer)))
     where = dict(zip(source.letters, at.astype(int).tolist(), strict=True))
     sizes = source.sizes
     t, z = (min(max(where.get(k, 0), 0), sizes.get(k, 1) - 1) for k in "TZ")
     return t, z
+
+
+def _point(viewer: Viewer, layer: Layer) -> Any:
+    """Return the point on screen in the units of a layer; other layers may have others."""
+    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
+    shown = tuple(getattr(viewer.dims, "units", None) or ())[-layer.ndim :]  # since napari 0.9
+    changes = (factor(str(a), b) or 1.0 for a, b in zip(shown, _units(layer), strict=False))
+    return point * np.array(list(changes)) if shown else point
 
 
 def not_on_screen(viewer: Viewer, source: Source) -> str:

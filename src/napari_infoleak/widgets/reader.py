@@ -72,6 +72,8 @@ def _labels(path: str, image: Image, kind: str, record: dict[str, Any]) -> Layer
     if labels.nbytes <= _EDITABLE:
         labels = np.array(labels)
     notes: dict[str, Any] = {"axes": axes}
+    if kind == "labels" and isinstance(labels, np.ndarray) and _is_paint(labels):
+        notes["kind"] = "annotation"
     options: dict[str, Any] = {"name": image.name, "opacity": 0.5, **calibration(image, axes)}
     if kind == "labels" and record.get("classes"):
         classes = ClassTable.from_json(record["classes"])
@@ -81,6 +83,11 @@ def _labels(path: str, image: Image, kind: str, record: dict[str, Any]) -> Layer
         notes["kind"] = "cells"
     options["metadata"] = {KEY: notes}
     return labels, options, "labels"
+
+
+def _is_paint(labels: np.ndarray[Any, Any]) -> bool:
+    """Tell an annotation from an answer, which leaves no pixel open."""
+    return 2 * int(np.count_nonzero(labels)) < labels.size
 
 
 def _probabilities(image: Image, record: dict[str, Any]) -> list[LayerData]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
-NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > napari-infoleak."
+NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > Infoleak."
 NO_ANSWER = "Segment first; then there is something to work with."
 
 
