@@ -68,14 +68,6 @@ def segment_command(state: DockState) -> Command:
     return command
 
 
-def cells_command(labels: str, probabilities: str | None, method: str) -> Command:
-    """Return the command that makes cells of what was written."""
-    cells = str(Path(labels).with_name(f"{bare(labels)}_cells.ome.tif"))
-    return Command(
-        ["infoleak", "cells", probabilities or labels, "--method", method, "--output", cells]
-    )
-
-
 def stem(name: str) -> str:
     """Return a layer's name as part of a file name."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in name).strip("_") or "image"

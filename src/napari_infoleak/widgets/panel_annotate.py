@@ -11,6 +11,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.annotation import (
     Annotation,
+    Count,
     adopt,
     choose_class,
     classes_of,
@@ -183,11 +184,8 @@ class AnnotatePanel(Section):
         self.another.setVisible(annotation is not None)
 
     def _use_source(self, source: Source | None) -> None:
-        self.new.set_reason(steps.why_not_annotate(self._state))
-        self._layer_of(source)
-
-    def _layer_of(self, source: Source | None) -> None:
         """Go on with the annotation that the image has, if it has one."""
+        self.new.set_reason(steps.why_not_annotate(self._state))
         self.layer.refresh()
         self._use_layer(self.layer.layer)
         self._show_layer_row(self._state.annotation)
@@ -215,8 +213,6 @@ class AnnotatePanel(Section):
         self.count_now()
 
     def _forget(self) -> None:
-        from napari_infoleak.widgets.annotation import Count
-
         self._state.annotation = None
         self._state.count = Count()
 
@@ -307,7 +303,7 @@ class AnnotatePanel(Section):
 
 
 def count_in_words(state: DockState) -> str:
-    """Return what is painted, over slices: "On 2 of 12 slices, this one among them"."""
+    """Return what is painted, over slices: "Painted on 2 of 12 slices, this one too"."""
     if state.source is None or state.annotation is None:
         return ""
     if not state.annotation.in_memory:
@@ -323,11 +319,7 @@ def count_in_words(state: DockState) -> str:
 
 
 def _summary(state: DockState) -> str:
-    painted = [entry.name for entry in state.classes if entry.id in state.count.total]
-    others = len(state.supports)
-    words = ", ".join(painted)
-    return (
-        f"{words} + {others} more"
-        if others and words
-        else words or ("" if not others else f"{others} other")
-    )
+    parts = [entry.name for entry in state.classes if entry.id in state.count.total]
+    if state.supports:
+        parts.append(f"{len(state.supports)} other")
+    return ", ".join(parts)

@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
 NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > Infoleak."
-NO_ANSWER = "Segment first; then there is something to work with."
 
 
 def why_not_annotate(state: DockState) -> str:
