@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,9 @@ class AnnotationLeakage:
         Strength of the leak: 0 is the network's own opinion alone, 1 the whole of it.
     cap : int
         Most entries of a memory.
+    membrane_offset : float
+        Added to the score of membrane where classes are those of the preset, see
+        `learn.recipes.membrane_offset`.
     """
 
     def __init__(
@@ -54,11 +58,13 @@ class AnnotationLeakage:
         classes: ClassTable | None = None,
         leak: float = 1.0,
         cap: int = 2048,
+        membrane_offset: float = 0.0,
     ) -> None:
         self.net = net.eval()
         self.classes = classes or ClassTable.membrane()
         self.leak = leak
         self.cap = cap
+        self.membrane_offset = membrane_offset
         self.spec = SegmenterSpec(METHOD, (2,), net.reach, net.multiple_of, 1, needs_support=False)
         self.weights_hash = _hash(net.state_dict())
         self._encoded: OrderedDict[str, EncodedPlane] = OrderedDict()
@@ -78,12 +84,15 @@ class AnnotationLeakage:
             net = LeakageNet(**(header.get("config") or {}))
             net.load_state_dict(dict(tensors))
             classes = ClassTable.from_json(header["classes"])
+            offset = float(header.get("membrane_offset", 0))
+            if not math.isfinite(offset):
+                raise ValueError("membrane_offset is not a number")
         except (RuntimeError, TypeError, ValueError, LookupError, ArithmeticError) as error:
             why = " ".join(str(error).split())  # torch tells it in many lines
             raise BadModelFile(
                 f"the file holds no network for {METHOD}, or a damaged one: {why[:200]}"
             ) from error
-        return cls(net, classes)
+        return cls(net, classes, membrane_offset=offset)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights by name."""
@@ -91,7 +100,12 @@ class AnnotationLeakage:
 
     def header(self) -> dict[str, Any]:
         """Method, configuration and classes, as plain JSON."""
-        return {"method": METHOD, "config": self.net.config, "classes": self.classes.to_json()}
+        return {
+            "method": METHOD,
+            "config": self.net.config,
+            "classes": self.classes.to_json(),
+            "membrane_offset": self.membrane_offset,
+        }
 
     def modules(self) -> Iterable[nn.Module]:
         """The network."""
@@ -193,9 +207,9 @@ class AnnotationLeakage:
             raise BadInput("the memory was made by other weights; make it again with remember")
         features = self.net.body(tiles.contiguous(memory_format=torch.channels_last))
         own: Tensor = self.net.own(features).log_softmax(1)
+        base = own + own.new_tensor([0.0, self.membrane_offset])[:, None, None]
         if len(memory) == 0:
-            return own
-        base = own
+            return base
         if not memory.preset:  # as far as the leak is off, what the network itself makes of them
             base = (1 - self.leak) * prior_scores(own, memory.affinity)
         keys = self.net.key_head.keys(features)

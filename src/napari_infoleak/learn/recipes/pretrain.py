@@ -30,6 +30,7 @@ from napari_infoleak.learn.losses import (
     dice,
     log_likelihood,
 )
+from napari_infoleak.learn.recipes.membrane_offset import best_offset
 from napari_infoleak.learn.synthesis import Kind, synthesise
 from napari_infoleak.nets.leakage_net import LeakageNet
 from napari_infoleak.nets.read_out import class_moments, label_patches, ridge
@@ -37,7 +38,7 @@ from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 from napari_infoleak.segmenters.memory import balance, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -313,7 +314,7 @@ def _save_weights(path: Path, net: LeakageNet) -> None:
     part.replace(path)
 
 
-def export(weights: Path, path: Path) -> Path:
+def export(weights: Path, path: Path, held_out: Sequence[Source] = ()) -> Path:
     """Write averaged weights as a model file.
 
     Parameters
@@ -322,6 +323,8 @@ def export(weights: Path, path: Path) -> Path:
         What `pretrain` returned.
     path : Path
         A ``.safetensors`` file.
+    held_out : sequence of Source
+        Pictures on which the preference for membranes is chosen; none without them.
 
     Returns
     -------
@@ -329,7 +332,8 @@ def export(weights: Path, path: Path) -> Path:
     """
     net = LeakageNet()
     net.load_state_dict(torch.load(weights, weights_only=True))
-    segmenter = AnnotationLeakage(net)
+    offset = best_offset(net.eval(), held_out) if held_out else 0.0
+    segmenter = AnnotationLeakage(net, membrane_offset=offset)
     save_weights(path, segmenter.tensors(), segmenter.header() | {"description": DESCRIPTION})
     return path
 
@@ -348,7 +352,7 @@ def main() -> None:
     path = options.pop("export")
     weights = pretrain(**options)
     if path:
-        export(weights, path)
+        export(weights, path, scene_pool(options["work"] / "held_out", 40, seed=999))
 
 
 if __name__ == "__main__":
