@@ -290,11 +290,21 @@ def test_axes_that_contradict_an_image(tiny, stack):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 255.0])
 def test_strange_pixels_do_not_stop_it(tiny, value):
-    image = np.full((20, 24), value)
-    labels = il.segment(image, axes="YX").labels
+    image = np.full((2, 20, 24), value)  # the first plane shows nothing at all
+    image[1] = np.arange(24)
+    image[1, 5:9] = value
+    labels = il.segment(image, axes="ZYX").labels
     assert set(np.unique(labels)) <= {1, 2}
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (7, 3)])
+@pytest.mark.parametrize(("value", "why"), [(np.nan, "no pixel is a number"), (7.0, "value 7")])
+@pytest.mark.parametrize("shape", [(1, 1), (20, 24), (3, 20, 24)])
+def test_an_image_that_shows_nothing_is_refused(tiny, value, why, shape):
+    with pytest.raises(BadInput, match=why):
+        il.segment(np.full(shape, value), axes="ZYX"[-len(shape) :])
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (7, 3), (2, 1)])
 def test_small_images(tiny, shape):
-    assert il.segment(np.ones(shape), axes="YX").labels.shape == shape
+    image = np.arange(np.prod(shape)).reshape(shape)
+    assert il.segment(image, axes="YX").labels.shape == shape

@@ -121,6 +121,7 @@ def segment(
     )
     picture = _Witness.of(as_image(image, axes))
     part = _region(region, picture)
+    _refuse_blank(picture, part, channel)
     paint = None if annotations is None else as_annotation(annotations, picture)
     known = _support(support, picture, paint, channel)
     cancel.check()
@@ -186,6 +187,20 @@ def _region(region: Any, image: Image) -> Region:
     if not isinstance(region, Region):
         raise BadInput(f"a {type(region).__name__} is no region: make one with Region.from_slices")
     return region.clip(image.label_shape)
+
+
+def _refuse_blank(image: Image, region: Region, channel: int | None) -> None:
+    """Refuse to answer where there is nothing to see; one plane with contrast is enough."""
+    values: set[float] = set()
+    for t in range(region.t0, region.t1):
+        for z in range(region.z0, region.z1):
+            plane = image.plane(t, z, channel)
+            finite = plane[np.isfinite(plane)]
+            values.update((float(finite.min()), float(finite.max())) if finite.size else ())
+            if len(values) > 1:
+                return
+    what = f"every pixel has the value {values.pop():g}" if values else "no pixel is a number"
+    raise BadInput(f"the image {image.name} shows nothing: {what}; check the file and the channel")
 
 
 def _support(support: Any, image: Image, paint: Any, channel: int | None) -> SupportSet | None:
