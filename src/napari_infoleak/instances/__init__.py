@@ -10,6 +10,8 @@ A map of membrane probability goes in, a number for every cell comes out.
     The map cut into small pieces that no cell border crosses.
 ``graph``
     Borders between pieces, and joining pieces over them.
+``usual``
+    From which probability on a border holds, read off the map.
 ``stitch``, ``clean``
     Tiles put together by what they both saw; crumbs, holes and numbers tidied.
 ``measure``, ``outlines``

@@ -29,7 +29,7 @@ REACH: Final = 32.0
 _DEPTHS: Final = 64
 """Steps of depth within the finest pixel step."""
 
-_RELIEF: Final = 0.25
+_RELIEF: Final = 0.1
 """How much lower the deepest place lies than the shallowest, in units of probability.
 
 Without it a flat map would be divided half-way between the deepest places instead of at the

@@ -15,6 +15,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.instances.divide import divide, plan
 from napari_infoleak.instances.membranes import membrane_map
+from napari_infoleak.instances.usual import usual_border
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
     from napari_infoleak.instances.engine import Engine
     from napari_infoleak.instances.graph import Borders
-
-BORDER: Final = {2: 0.4, 3: 0.35}
-"""Mean membrane probability from which a border speaks for a cut, by dimensions."""
 
 _SURE: Final = 0.01
 """No border is surer than this, so that one of them cannot outweigh all others."""
@@ -54,7 +52,7 @@ def cells(
         As for `napari_infoleak.instances.watershed.cells`.
     border : float, optional
         Mean probability along a border from which it speaks for a cut, between 0 and 1; by
-        default 0.4 in planes and 0.35 in volumes. Lower it if cells run together.
+        default as for the watershed. Lower it if cells run together.
     engine, progress, cancel
         As for `napari_infoleak.instances.watershed.cells`.
 
@@ -78,11 +76,11 @@ def cells(
         keep_membrane=keep_membrane,
         tile=tile,
     )
-    even = BORDER[settled.dims] if border is None else border
-    if not 0 < even < 1:
-        raise BadInput(f"border {border} is not between 0 and 1: use 0.4 if in doubt")
+    if border is not None and not 0 < border < 1:
+        raise BadInput(f"border {border} is not between 0 and 1: give a number between them")
 
     def join(borders: Borders, engine: Engine) -> NDArray[np.uint32]:
+        even = usual_border(borders, settled.dims) if border is None else border
         return engine.cut(borders, costs(borders, even))
 
     return divide(shown, settled, join, engine=engine, progress=progress, cancel=cancel)

@@ -7,12 +7,13 @@ membrane that holds elsewhere. From the seeds the cells grow until they meet.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.instances.divide import divide, plan
 from napari_infoleak.instances.membranes import membrane_map
+from napari_infoleak.instances.usual import usual_border
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
     from napari_infoleak.instances.engine import Engine
     from napari_infoleak.instances.graph import Borders
-
-BORDER: Final = {2: 0.4, 3: 0.35}
-"""Mean membrane probability from which a border holds, by the dimensions cells are made in."""
 
 
 def cells(
@@ -62,9 +60,9 @@ def cells(
     threshold : float
         From this probability on a pixel is membrane.
     border : float, optional
-        Mean probability along the border of two cells from which it holds; by default 0.4 in
-        planes and 0.35 in volumes. Lower it if cells run together, raise it if they are
-        shattered.
+        Mean probability along the border of two cells from which it holds; by default 0.25 to
+        0.45 in planes, by what the map looks like (see `usual`), and 0.35 in volumes. Lower it
+        if cells run together, raise it if they are shattered.
     min_size : int, optional
         Fewest pixels of a cell; by default 50 in planes, 250 in volumes. Smaller ones are given
         to the neighbour behind the weakest border, or are noise within a membrane.
@@ -106,11 +104,11 @@ def cells(
         keep_membrane=keep_membrane,
         tile=tile,
     )
-    holds = BORDER[settled.dims] if border is None else border
-    if not 0 <= holds <= 1:
+    if border is not None and not 0 <= border <= 1:
         raise BadInput(f"border {border} is not a probability: give 0 to 1, or leave it out")
 
     def join(borders: Borders, engine: Engine) -> NDArray[np.uint32]:
+        holds = usual_border(borders, settled.dims) if border is None else border
         return engine.merge(borders, holds)
 
     return divide(shown, settled, join, engine=engine, progress=progress, cancel=cancel)
