@@ -186,3 +186,12 @@ def test_pretraining_goes_on_from_its_checkpoint(
     header = load_weights(path)[1]
     assert header["method"] == "annotation-leakage"
     assert header["config"]["widths"] == LeakageNet().config["widths"]
+
+
+def test_the_preference_for_membranes_is_within_its_range() -> None:
+    from napari_infoleak.learn.recipes.membrane_offset import OFFSETS, best_offset
+
+    net = LeakageNet(widths=(4, 4, 4, 4), features=4, dimensions=4).eval()
+    offset = best_offset(net, sources()[:1], tasks=2, size=64)
+    assert OFFSETS[0] <= offset <= OFFSETS[-1]
+    assert offset == best_offset(net, sources()[:1], tasks=2, size=64)

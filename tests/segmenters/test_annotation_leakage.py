@@ -297,3 +297,14 @@ def test_leak_off_still_tells_classes_apart_without_the_preset(
     memory = off.remember(supported(3, 5, 9))
     assert not memory.preset
     assert (off.scores(tile(), memory).std(1) > 0).any()
+
+
+def test_the_preference_for_membranes_survives_the_file(segmenter: AnnotationLeakage) -> None:
+    leaning = AnnotationLeakage(segmenter.net, membrane_offset=0.7)
+    again = AnnotationLeakage.from_file(leaning.tensors(), leaning.header())
+    plain, shifted = (s.scores(tile(), s.remember(SupportSet())) for s in (segmenter, again))
+    torch.testing.assert_close(shifted[:, 0], plain[:, 0])
+    torch.testing.assert_close(shifted[:, 1], plain[:, 1] + 0.7)
+    broken = leaning.header() | {"membrane_offset": float("nan")}
+    with pytest.raises(BadModelFile):
+        AnnotationLeakage.from_file(leaning.tensors(), broken)
