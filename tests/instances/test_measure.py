@@ -115,6 +115,15 @@ def test_every_pixel_may_belong_to_a_cell():
     assert measure(cells).columns["area"].tolist() == [12, 12]
 
 
+@pytest.mark.parametrize("far", [7, 10**9])
+def test_ids_may_be_far_apart(far):
+    cells = np.zeros((9, 9), np.uint32)
+    cells[1:3, 1:3], cells[5:8, 5:8] = 3, far
+    columns = measure(cells).columns
+    assert columns["cell"].tolist() == [3, far]
+    assert columns["area"].tolist() == [4, 9]
+
+
 def test_the_file_reads_back(tmp_path):
     cells = np.zeros((20, 20), int)
     cells[2:9, 2:9], cells[11:, 11:] = 1, 7

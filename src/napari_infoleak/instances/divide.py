@@ -34,7 +34,7 @@ MIN_SIZE: Final = {2: 50, 3: 250}
 """Fewest pixels of a cell, by the dimensions it is made in."""
 
 _BIG: Final = 1 << 25
-"""Pixels from which on an image is cut into tiles (some 60 bytes a pixel are needed at a time)."""
+"""Pixels from which on an image is cut into tiles (some 30 bytes a pixel are needed at a time)."""
 
 _TILE: Final = {2: (2048, 2048), 3: (128, 512, 512)}
 _OVERLAP: Final = {2: 64, 3: 24}

@@ -188,10 +188,7 @@ def _part(stack: Column, place: _Place, dims: int, noted: dict[str, int]) -> dic
 
 def _rows(cells: Column, place: _Place, noted: dict[str, int]) -> dict[str, Column]:
     """Measure the cells of one plane or volume."""
-    real, compact = np.unique(cells, return_inverse=True)
-    compact = compact.reshape(cells.shape).astype(np.uint32)
-    if real[0] != 0:  # no pixel lies between cells
-        real, compact = np.concatenate([[0], real]), compact + np.uint32(1)
+    real, compact = _compact(cells)
     pixels = np.bincount(compact.ravel(), minlength=len(real))[1:]
     middle, axes, angle = _spread(compact, pixels, place.step)
     size = pixels * float(np.prod(place.step))
@@ -208,6 +205,20 @@ def _rows(cells: Column, place: _Place, noted: dict[str, int]) -> dict[str, Colu
     columns["neighbours"] = _neighbours(compact, place.step)
     columns["on_edge"] = _on_edge(compact)
     return columns
+
+
+def _compact(cells: Column) -> tuple[Column, Column]:
+    """Return the ids from 0 on, 0 first even if it is not there, and each pixel's place in them."""
+    if int(cells.max()) <= 4 * cells.size:  # counting is faster than sorting
+        held = np.bincount(cells.ravel().astype(np.int64)) > 0
+        held[0] = True
+        places = np.cumsum(held) - 1
+        return held.nonzero()[0], places[cells].astype(np.uint32)
+    real, compact = np.unique(cells, return_inverse=True)
+    compact = compact.reshape(cells.shape).astype(np.uint32)
+    if real[0] != 0:
+        real, compact = np.concatenate([[0], real]), compact + np.uint32(1)
+    return real, compact
 
 
 def _shape(size: Column, outline: Column, ndim: int) -> dict[str, Column]:
