@@ -21,7 +21,7 @@ VOLUME: Final = 0.35
 """Mean probability from which a border holds in a volume. Most of a border between pieces is
 membrane seen from the side there, and the share of open ones says little."""
 
-PLANE: Final = 0.45
+PLANE: Final = 0.5
 """The same in a plane where one border is open for every five closed ones, or more."""
 
 LEAST: Final = 0.25

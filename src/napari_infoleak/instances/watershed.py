@@ -61,7 +61,7 @@ def cells(
         From this probability on a pixel is membrane.
     border : float, optional
         Mean probability along the border of two cells from which it holds; by default 0.25 to
-        0.45 in planes, by what the map looks like (see `usual`), and 0.35 in volumes. Lower it
+        0.5 in planes, by what the map looks like (see `usual`), and 0.35 in volumes. Lower it
         if cells run together, raise it if they are shattered.
     min_size : int, optional
         Fewest pixels of a cell; by default 50 in planes, 250 in volumes. Smaller ones are given
