@@ -21,6 +21,7 @@ from napari_infoleak.segmenters import registry
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_infoleak.learn.synthesis import Kind
     from napari_infoleak.segmenters.protocol import Segmenter
 
 
@@ -51,12 +52,20 @@ def overlap(segmenter: Segmenter, scene: Scene, known: SupportSet) -> float:
     return float((found & wanted).sum() / (found | wanted).sum())
 
 
-def test_annotations_help_and_shuffled_ones_do_not(segmenter: Segmenter, scene: Scene) -> None:
-    annotation = truth(scene)[0]
-    shuffled = np.random.default_rng(0).permutation(annotation.ravel()).reshape(annotation.shape)
-    baseline = overlap(segmenter, scene, SupportSet())
-    assert overlap(segmenter, scene, support(scene, annotation)) > baseline
-    assert overlap(segmenter, scene, support(scene, shuffled)) <= baseline + 0.03
+@pytest.mark.parametrize("kind", ["em", "fluorescence"])
+def test_annotations_help_and_shuffled_ones_do_not(segmenter: Segmenter, kind: Kind) -> None:
+    """On the mean of several scenes: a single one can gain by chance."""
+    found = []
+    for seed in range(1, 6):
+        scene = synthesise(np.random.default_rng(seed), (2, 192, 192), kind)
+        annotation = truth(scene)[0]
+        shuffled = np.random.default_rng(0).permutation(annotation.ravel())
+        known = [annotation, shuffled.reshape(annotation.shape)]
+        supports = [SupportSet(), *(support(scene, labels) for labels in known)]
+        found.append([overlap(segmenter, scene, one) for one in supports])
+    baseline, true, permuted = np.mean(found, 0)
+    assert true > baseline
+    assert permuted <= baseline
 
 
 def test_the_order_of_entries_does_not_matter(segmenter: Segmenter, scene: Scene) -> None:
