@@ -48,12 +48,12 @@ def cells(
 
     Parameters
     ----------
-    membrane, membrane_ids, spacing, dims, threshold, min_size, keep_membrane, tile
+    membrane, membrane_ids, spacing, dims, threshold
         As for `napari_infoleak.instances.watershed.cells`.
     border : float, optional
         Mean probability along a border from which it speaks for a cut, between 0 and 1; by
         default as for the watershed. Lower it if cells run together.
-    engine, progress, cancel
+    min_size, keep_membrane, tile, engine, progress, cancel
         As for `napari_infoleak.instances.watershed.cells`.
 
     Returns
