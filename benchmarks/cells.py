@@ -182,7 +182,8 @@ def volume_scores(cells: Array, truth: Array) -> dict[str, float]:
 def count(cells: Array, stack: Stack) -> int:
     """Count the cells where the truth knows any."""
     known = np.where(stack.truth > 0, cells, 0)
-    return int(np.count_nonzero(np.unique(known)))
+    boxes = [known] if stack.spacing is not None else known
+    return sum(int(np.count_nonzero(np.unique(box))) for box in boxes)
 
 
 def torn(stack: Stack, every: int = 400, radius: int = 4) -> Stack:
