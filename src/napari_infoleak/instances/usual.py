@@ -5,8 +5,8 @@ likely a membrane that was seen badly. Where cells are long and winding, as neur
 borders between pieces run through the open inside of a cell, and a faint one is rather clutter.
 The map itself tells the two apart, by how many borders are open for each one that is closed.
 
-The figures were fitted on FIB-SEM (fib25, gala) and on confocal plant tissue (ovule, maize). The form
-of the rule and its upper bound were chosen after a look at scores on isbi2012, vnc_stack1 and
+The figures were fitted on FIB-SEM (fib25, gala) and on confocal plant tissue (ovule, maize). The
+form of the rule and its upper bound were chosen after a look at scores on isbi2012, vnc_stack1 and
 alizarine_cornea too: scores of cells on those sets are therefore not blind.
 """
 
