@@ -8,9 +8,9 @@ same with holes torn into them, are turned into cells by each method. Prints a t
 
 The data folder and the folder with ``annotate.py`` are by default INFOLEAK_DATA and
 INFOLEAK_REFEREE, else ``../shared/data`` and ``../shared/referee``. A set that is not there is left
-out. The rule for borders was chosen after a look at isbi2012, vnc_stack1 and alizarine_cornea: their
-rows are not blind. Steps are timed in processor seconds of one thread, the fastest of some rounds,
-so that other work on the computer does not count.
+out. The rule for borders was chosen after a look at isbi2012, vnc_stack1 and alizarine_cornea:
+their rows are not blind. Steps are timed in processor seconds of one thread, the fastest of some
+rounds, so that other work on the computer does not count.
 """
 
 from __future__ import annotations
