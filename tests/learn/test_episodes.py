@@ -11,12 +11,12 @@ import torch
 
 from napari_infoleak.io.weights import load_weights
 from napari_infoleak.learn.episodes import Episode, Source, _places, episodes
-from napari_infoleak.learn.losses import cross_entropy, dice, log_likelihood
 from napari_infoleak.learn.recipes import pretrain as recipe
 from napari_infoleak.learn.recipes.pretrain import episode_losses, pretrain
 from napari_infoleak.learn.strokes import paint
 from napari_infoleak.learn.synthesis import MEMBRANE, Kind, synthesise
 from napari_infoleak.nets.leakage_net import LeakageNet
+from napari_infoleak.nets.losses import cross_entropy, dice, log_likelihood
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,6 +8,9 @@ from napari_infoleak import api
 from napari_infoleak.cli.console import print_json, table
 from napari_infoleak.cli.options import Json
 
+SHOWN = ("name", "title", "summary", "paper", "evidence", "dims", "trains", "needs_support")
+"""What a user may know of a method; where its code lies is our own affair."""
+
 
 def methods(*, json: Json = False) -> None:
     """List the ways to use annotations.
@@ -19,7 +22,7 @@ def methods(*, json: Json = False) -> None:
     """
     found = api.methods()
     if json:
-        print_json([asdict(one) for one in found])
+        print_json([{name: getattr(one, name) for name in SHOWN} for one in found])
         return
     for one in found:
         print(f"{one.name}: {one.title}")

@@ -1,6 +1,8 @@
 """Floor 5: how networks learn.
 
-`synthesis` draws microscopy with its truth, `free_sets` reads pictures that may be learned from,
-`episodes` turns both into tasks, `strokes` paints as a user would, `losses` says how wrong an
-answer is, and `recipes` puts these together into a way of training.
+From the user's annotations: `batches` cuts crops of them, `augment` varies the crops, `held_out`
+keeps some of the annotations for validation, `loop` takes the steps, `checkpoints` keeps them, and
+`recipes.supervised` puts these together. Before there was a user: `synthesis` draws microscopy with
+its truth, `free_sets` reads pictures that may be learned from, `episodes` turns both into tasks,
+`strokes` paints as a user would, and `recipes.pretrain` makes the shipped weights of them.
 """

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from torch import Tensor, nn
 
-    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.core.classes import ClassEntry, ClassTable
     from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.segmenters.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -82,3 +83,36 @@ class Segmenter(Protocol):
 
     def header(self) -> dict[str, Any]:
         """All else that `registry.load` needs: method, configuration, classes; plain JSON."""
+
+
+@runtime_checkable
+class Trainable(Segmenter, Protocol):
+    """A segmenter that learns.
+
+    `modules` holds all that is trained or kept, `tensors` what a model file needs to answer:
+    teachers and helping heads are in the first alone.
+
+    The loop calls `loss` with the modules in training mode, and nothing else may change weights.
+    Random numbers come from torch's global generator, which the loop seeds anew for each step, so
+    that training that was stopped goes on as if it had not been.
+    """
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Say how wrong the answers are: named terms, scalars with their weights applied.
+
+        The terms are summed. One called ``group/term`` moves the parameters of that group alone
+        (`groups`), all others those of the first group alone: an adversary needs no detaching.
+        Terms without a gradient are reported and not learned from.
+        """
+
+    def groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        """Parameters to be learned, an optimiser a name; an adversary is a second name."""
+
+    def grow(self, entries: Sequence[ClassEntry]) -> None:
+        """Append classes to the table; the scores of the old ones do not change by that."""
+
+    def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
+        """Take over the weights of another model where they fit, and name those taken.
+
+        What belongs to a class is taken for the classes that both tables hold.
+        """

@@ -1,6 +1,7 @@
 """What there is to choose from: methods by name, and models that lie ready or in files.
 
-A table of strings: listing imports neither torch nor any network.
+A table of strings: listing imports neither torch nor any network. A method joins by an entry in
+`METHODS`; the class that it names has ``fresh``, if it trains, and ``from_file``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 from napari_infoleak.core.errors import BadInput, BadModelFile
 
 if TYPE_CHECKING:
-    from napari_infoleak.segmenters.protocol import Segmenter
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.segmenters.protocol import Segmenter, Trainable
 
 _SHIPPED = Path(__file__).parents[1] / "weights"
 
@@ -37,6 +39,10 @@ class MethodInfo:
     trains, needs_support : bool
     location : str
         Module and class, ``module:Class``.
+    init : str or None
+        Model that training starts from where nothing else is said; None starts from nothing.
+    recipe : str
+        How it learns, ``module:function``.
     """
 
     name: str
@@ -48,6 +54,8 @@ class MethodInfo:
     trains: bool
     needs_support: bool
     location: str
+    init: str | None = None
+    recipe: str = "napari_infoleak.learn.recipes.supervised:supervised"
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,18 @@ METHODS: dict[str, MethodInfo] = {
             needs_support=False,
             location="napari_infoleak.segmenters.annotation_leakage:AnnotationLeakage",
         ),
+        MethodInfo(
+            name="unet",
+            title="Plain U-Net",
+            summary="Trained on your annotations in the usual way; what all others must beat.",
+            paper="arXiv 1505.04597",
+            evidence="confirmed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.unet:PlainUNet",
+            init="membrane",
+        ),
     )
 }
 
@@ -96,6 +116,48 @@ METHODS: dict[str, MethodInfo] = {
 def methods() -> list[MethodInfo]:
     """All methods, in the order in which they are shown."""
     return list(METHODS.values())
+
+
+def method(name: str) -> MethodInfo:
+    """The method of a name.
+
+    Raises
+    ------
+    BadInput
+        If there is none; the message names the nearest.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    near = difflib.get_close_matches(name, METHODS, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(METHODS)}"
+    raise BadInput(f"there is no method {name[:200]!r}; {hint}")
+
+
+def fresh(name: str, classes: ClassTable, channels: int = 1, **options: Any) -> Trainable:
+    """Make a segmenter of a method that has learned nothing.
+
+    Parameters
+    ----------
+    name : str
+        A name of `methods`.
+    classes : ClassTable
+        What it shall tell apart.
+    channels : int
+        Channels of the image.
+    **options
+        Sizes of the network, as the method has them.
+
+    Raises
+    ------
+    BadInput
+        If there is no such method, or it does not train.
+    """
+    info = method(name)
+    if not info.trains:
+        able = ", ".join(one.name for one in methods() if one.trains)
+        raise BadInput(f"the method {name} is not trained; choose one of {able}")
+    made: Trainable = _class_of(info).fresh(classes, channels, **options)
+    return made
 
 
 def models() -> list[ModelInfo]:
@@ -151,21 +213,32 @@ def load(model: str | Path, device: str = "cpu") -> Segmenter:
     """
     from napari_infoleak.io.weights import load_weights
 
-    tensors, header = load_weights(_path_of(model))
-    method = METHODS.get(str(header.get("method")))
-    if method is None:
+    tensors, header = load_weights(path_of(model))
+    info = METHODS.get(str(header.get("method")))
+    if info is None:
         raise BadModelFile(
             f"the model {model} was made by the method {header.get('method')!r}, which this"
             f" version does not know; it knows {', '.join(METHODS)}"
         )
-    module, name = method.location.split(":")
-    segmenter: Segmenter = getattr(import_module(module), name).from_file(tensors, header)
+    segmenter: Segmenter = _class_of(info).from_file(tensors, header)
     for part in segmenter.modules():
         part.to(device)
     return segmenter
 
 
-def _path_of(model: str | Path) -> Path:
+def _class_of(info: MethodInfo) -> Any:
+    module, name = info.location.split(":")
+    return getattr(import_module(module), name)
+
+
+def path_of(model: str | Path) -> Path:
+    """The file of a shipped model, or of one that is named by its path.
+
+    Raises
+    ------
+    BadInput
+        If there is none; the message names the nearest.
+    """
     with suppress(OSError):  # a name that is too long for a file
         shipped = _SHIPPED / f"{model}.safetensors"
         if isinstance(model, str) and shipped.is_file():

@@ -24,15 +24,15 @@ from torch.utils.data import DataLoader, IterableDataset
 from napari_infoleak.io.weights import save_weights
 from napari_infoleak.learn.episodes import Episode, Source, episodes
 from napari_infoleak.learn.free_sets import free_sources
-from napari_infoleak.learn.losses import (
+from napari_infoleak.learn.recipes.membrane_offset import best_offset
+from napari_infoleak.learn.synthesis import Kind, synthesise
+from napari_infoleak.nets.leakage_net import LeakageNet
+from napari_infoleak.nets.losses import (
     cross_entropy,
     cross_entropy_of_log,
     dice,
     log_likelihood,
 )
-from napari_infoleak.learn.recipes.membrane_offset import best_offset
-from napari_infoleak.learn.synthesis import Kind, synthesise
-from napari_infoleak.nets.leakage_net import LeakageNet
 from napari_infoleak.nets.read_out import class_moments, label_patches, ridge
 from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 from napari_infoleak.segmenters.memory import balance, choose
