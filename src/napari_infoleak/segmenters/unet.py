@@ -37,5 +37,5 @@ class PlainUNet(SupervisedSegmenter):
 
     def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
         """As any; the own opinion of annotation leakage on membranes becomes the head."""
-        renamed = {name.replace("own.", "head.", 1): tensor for name, tensor in tensors.items()}
-        return super().adopt(renamed, classes)
+        opinion = {"own.weight": "head.weight", "own.bias": "head.bias"}
+        return super().adopt({opinion.get(k, k): v for k, v in tensors.items()}, classes)
