@@ -131,7 +131,7 @@ def test_a_lead_is_measured_against_the_best_other_class() -> None:
 
 def test_an_untrained_fusion_changes_nothing() -> None:
     fusion = Fusion(6)
-    added = fusion(torch.randn(2, 6, 8, 8), torch.randn(2, 3, Fusion.EVIDENCE, 8, 8))
+    added = fusion(torch.randn(2, 16, 8, 8), torch.randn(2, 3, Fusion.EVIDENCE, 8, 8))
     assert added.shape == (2, 3, 8, 8)
     assert not added.any()
 
@@ -140,7 +140,7 @@ def test_fusion_treats_classes_alike() -> None:
     fusion = Fusion(6)
     for parameter in fusion.parameters():
         torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
-    features, evidence = torch.randn(1, 6, 8, 8), torch.randn(1, 3, Fusion.EVIDENCE, 8, 8)
+    features, evidence = torch.randn(1, 16, 8, 8), torch.randn(1, 3, Fusion.EVIDENCE, 8, 8)
     order = [2, 0, 1]
     torch.testing.assert_close(
         fusion(features, evidence)[:, order], fusion(features, evidence[:, order])

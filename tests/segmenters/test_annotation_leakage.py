@@ -30,7 +30,7 @@ def segmenter() -> AnnotationLeakage:
     torch.manual_seed(0)
     net = small()
     for parameter in net.fusion.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
+        torch.nn.init.normal_(parameter, std=0.15)
     return AnnotationLeakage(net)
 
 

@@ -42,6 +42,9 @@ class Source:
         How often the source is drawn, relative to others.
     own : bool
         Whether the network's own opinion (membrane or not) learns from this source.
+    apart : int
+        Least distance of two pictures of an episode in the order of `images`: planes of a stack
+        that lie closer show the same cells, and a network would learn to copy.
     """
 
     images: Sequence[NDArray[Any]]
@@ -50,6 +53,7 @@ class Source:
     zoom: tuple[float, float]
     weight: float = 1.0
     own: bool = True
+    apart: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +95,8 @@ def episodes(
     ----------
     sources : sequence of Source
     crops : int
-        Crops an episode (G), at most 4: of different pictures of a source where it has twice as
-        many, else quarters of one picture that do not overlap.
+        Crops an episode (G), at most 4: of different pictures of a source where it has more than
+        enough, else quarters of one picture that do not overlap.
     size : int
         Pixels a side of a crop.
     rng : Generator
@@ -159,8 +163,11 @@ def _places(
     source: Source, crops: int, rng: np.random.Generator
 ) -> list[tuple[int, tuple[slice, slice]]]:
     """Which picture, and which window of it; windows of one picture do not overlap."""
-    if len(source.images) >= 2 * crops:
-        picks = rng.choice(len(source.images), crops, replace=False)
+    if len(source.images) >= 2 * crops * source.apart:
+        # Drawn without the gaps, which are then put back in.
+        gaps = (crops - 1) * (source.apart - 1)
+        picks = np.sort(rng.choice(len(source.images) - gaps, crops, replace=False))
+        picks = rng.permutation(picks + np.arange(crops) * (source.apart - 1))
         return [(int(i), (slice(None), slice(None))) for i in picks]
     index = int(rng.integers(len(source.images)))
     height, width = (n // 2 for n in source.images[index].shape)

@@ -68,11 +68,12 @@ def _bodies(
     half_width: float,
     zoom: tuple[float, float],
     weight: float,
+    apart: int = 1,
 ) -> Source:
     """Touching cells: what lies between two ids is membrane, all else interior."""
     margins = [_margin(i, half_width) for i in ids]
     classes = [np.where(m <= 0, MEMBRANE, CYTOSOL).astype(np.uint8) for m in margins]
-    return Source(images, classes, margins, zoom, weight)
+    return Source(images, classes, margins, zoom, weight, apart=apart)
 
 
 def _fib25(folder: Path) -> list[Source]:
@@ -80,10 +81,10 @@ def _fib25(folder: Path) -> list[Source]:
     if not raw.exists():
         return []
     image, ids = _tiff(raw)[:95], _tiff(bodies)[:95]  # the last planes touch the validation part
-    source = _bodies(list(image[::2]), list(ids[::2]), 1.6, (0.8, 2.6), 5.0)
+    source = _bodies(list(image[::2]), list(ids[::2]), 1.6, (0.8, 2.6), 5.0, 6)
     turned_image = [image[:, y] for y in range(0, image.shape[1], 5)]
     turned_ids = [ids[:, y] for y in range(0, ids.shape[1], 5)]
-    return [source, _bodies(turned_image, turned_ids, 1.6, (1.2, 2.6), 1.5)]
+    return [source, _bodies(turned_image, turned_ids, 1.6, (1.2, 2.6), 1.5, 3)]
 
 
 def _gala(folder: Path) -> list[Source]:
@@ -91,7 +92,7 @@ def _gala(folder: Path) -> list[Source]:
     if not raw.exists():
         return []
     image, ids = _tiff(raw), _tiff(bodies)
-    return [_bodies(list(image[::3]), list(ids[::3]), 1.4, (1.2, 2.6), 0.8)]
+    return [_bodies(list(image[::3]), list(ids[::3]), 1.4, (1.2, 2.6), 0.8, 2)]
 
 
 def _axons(folder: Path) -> list[Source]:
@@ -123,7 +124,7 @@ def _ovule(folder: Path) -> list[Source]:
     if not raw.exists():
         return []
     image, ids = _tiff(raw), _tiff(raw.with_name("plant_ovule_label.tif"))
-    return [_bodies(list(image[::2]), list(ids[::2]), 1.6, (1.5, 3.2), 0.8)]
+    return [_bodies(list(image[::2]), list(ids[::2]), 1.6, (1.5, 3.2), 0.8, 2)]
 
 
 def _epithelia(folder: Path) -> list[Source]:

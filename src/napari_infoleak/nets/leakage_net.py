@@ -28,6 +28,8 @@ class LeakageNet(nn.Module):
         Channels of the U-Net at full, half, quarter ... size.
     features, dimensions, stride : int
         Channels of the feature map, of a key, and pixels a side of a key's cell.
+    rounds : int
+        How often the fusion considers its answer.
 
     Attributes
     ----------
@@ -42,6 +44,7 @@ class LeakageNet(nn.Module):
         features: int = 32,
         dimensions: int = 32,
         stride: int = 4,
+        rounds: int = 2,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -50,7 +53,9 @@ class LeakageNet(nn.Module):
             "features": features,
             "dimensions": dimensions,
             "stride": stride,
+            "rounds": rounds,
         }
+        self.rounds = rounds
         self.body = UNet(channels, widths, features)
         self.own = nn.Conv2d(features, 2, 1)
         self.key_head = KeyHead(features, dimensions, stride)
@@ -65,7 +70,7 @@ class LeakageNet(nn.Module):
     @property
     def reach(self) -> int:
         """Pixels to each side that an answer can depend on, a multiple of `multiple_of`."""
-        beyond = self.body.reach + self.fusion.reach + self.key_head.stride
+        beyond = self.body.reach + self.rounds * self.fusion.reach + self.key_head.stride
         return -(-beyond // self.multiple_of) * self.multiple_of
 
     @property
@@ -76,21 +81,27 @@ class LeakageNet(nn.Module):
     def fuse(
         self,
         features: Tensor,
+        base: Tensor,
         own: Tensor,
         affinity: Tensor,
+        frequency: Tensor,
         read: Tensor,
         likeness: Tensor,
         linear: Tensor,
-    ) -> Tensor:
-        """What the annotations add to the scores of each class.
+    ) -> list[Tensor]:
+        """What the annotations add to the scores of each class, round by round.
 
         Parameters
         ----------
         features : Tensor, shape (B, F, Y, X)
+        base : Tensor, shape (B, K, Y, X)
+            Scores to which it is added.
         own : Tensor, shape (B, 2, Y, X)
             Log-probabilities of interior and membrane by the network itself.
-        affinity : Tensor, shape (K,)
+        affinity : Tensor, shape (B, K) or (1, K)
             Share of membrane, as the network sees it, among the annotated pixels of each class.
+        frequency : Tensor, shape (B, K) or (1, K)
+            See `frequency`.
         read : Tensor, shape (B, K, Y, X)
             Probabilities found by `attend`.
         likeness : Tensor, shape (B, Y, X)
@@ -99,19 +110,26 @@ class LeakageNet(nn.Module):
 
         Returns
         -------
-        Tensor, shape (B, K, Y, X)
+        list of Tensor, shape (B, K, Y, X)
+            One a round; the last is the answer.
         """
-        prior = prior_scores(own, affinity)
         evidence = torch.stack(
             [
-                over_others(prior),
+                over_others(prior_scores(own, affinity)),
                 4 * over_others(linear),
                 over_others((read + 1e-4).log()),
                 likeness[:, None].expand_as(read),
+                frequency[..., None, None].expand_as(read),
+                torch.zeros_like(read),
             ],
             2,
         )
-        added: Tensor = self.fusion(features, evidence)
+        shared = self.fusion.shared(features)
+        added = [self.fusion(shared, evidence)]
+        for _ in range(1, self.rounds):
+            answer = over_others(base + added[-1]).clamp(-8, 8)
+            evidence = torch.cat([evidence[:, :, :-1], answer[:, :, None]], 2)
+            added.append(self.fusion(shared, evidence))
         return added
 
     def read(
@@ -150,7 +168,7 @@ def prior_scores(own: Tensor, affinity: Tensor) -> Tensor:
     ----------
     own : Tensor, shape (B, 2, Y, X)
         Log-probabilities of interior and membrane.
-    affinity : Tensor, shape (K,)
+    affinity : Tensor, shape (K,), (1, K) or (B, K)
         0 interior .. 1 membrane.
 
     Returns
@@ -158,6 +176,27 @@ def prior_scores(own: Tensor, affinity: Tensor) -> Tensor:
     Tensor, shape (B, K, Y, X)
         Logarithms.
     """
-    share = affinity.clamp(0.02, 0.98)[None, :, None, None]
+    share = affinity.clamp(0.02, 0.98)[..., None, None]
     inside, membrane = own[:, :1].exp(), own[:, 1:].exp()
     return (share * membrane + (1 - share) * inside).log()
+
+
+def frequency(labelled: Tensor, pixels: float) -> Tensor:
+    """How much more often each class was painted than the most frequent other one.
+
+    Strokes tell nothing of how frequent a class is, a plane painted all over tells it exactly.
+
+    Parameters
+    ----------
+    labelled : Tensor, shape (K,)
+        Labelled pixels of each class.
+    pixels : float
+        All pixels of the annotated planes.
+
+    Returns
+    -------
+    Tensor, shape (K,)
+        Logarithm of the ratio, times the share of the pixels that is labelled.
+    """
+    share = (labelled + 1).log()
+    return over_others(share[None, :, None, None])[0, :, 0, 0] * labelled.sum() / max(1, pixels)

@@ -168,35 +168,61 @@ def over_others(scores: Tensor) -> Tensor:
 class Fusion(nn.Module):
     """Join what the network says with what was read; the same weights for every class.
 
-    The last layer starts at zero: an untrained fusion changes nothing.
+    The answer is fed back: from the second round on, its own answer of the round before is one more
+    piece of evidence, so that a gap in a membrane can be closed and a stray line given up. The last
+    layers start at zero: an untrained fusion changes nothing.
     """
 
-    EVIDENCE = 4
+    EVIDENCE = 6
 
     def __init__(self, features: int = 32, width: int = 16) -> None:
         super().__init__()
         self.shared = nn.Conv2d(features, width, 1)
         self.evidence = nn.Conv2d(self.EVIDENCE, width, 3, padding=1)
+        self.around = nn.Sequential(  # at half the size: where a line comes from and goes to
+            nn.Conv2d(width, width, 3, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=2, dilation=2),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 1),
+        )
         self.mix = nn.Conv2d(width, width, 3, padding=1)
-        self.out = nn.Conv2d(width, 1, 1)
-        self.direct = nn.Conv2d(self.EVIDENCE, 1, 1, bias=False)
-        for parameter in (*self.out.parameters(), *self.direct.parameters()):
+        self.out = nn.Conv2d(width, 1, 1, bias=False)  # what all classes gain, none does
+        self.direct = nn.Parameter(torch.zeros(self.EVIDENCE))
+        last = self.around[-1]
+        for parameter in (*self.out.parameters(), *last.parameters()):
             nn.init.zeros_(parameter)
 
     @property
     def reach(self) -> int:
-        """Pixels to each side that an answer can depend on."""
-        return 2
+        """Pixels to each side that the answer of one round can depend on."""
+        return 2 + 2 * (1 + 3 + 1)
 
-    def forward(self, features: Tensor, evidence: Tensor) -> Tensor:
-        """(B F Y X), (B K E Y X) -> (B K Y X), to be added to the scores."""
-        shared = self.shared(features)
+    def forward(self, shared: Tensor, evidence: Tensor) -> Tensor:
+        """One round.
+
+        Parameters
+        ----------
+        shared : Tensor, shape (B, W, Y, X)
+            What `shared` made of the features: the same in every round.
+        evidence : Tensor, shape (B, K, E, Y, X)
+            The last piece is the answer of the round before.
+
+        Returns
+        -------
+        Tensor, shape (B, K, Y, X)
+            To be added to the scores.
+        """
         # Class after class: at once, a hundred classes would take a hundred times the memory.
-        return torch.cat([self._one(shared, evidence[:, k]) for k in range(evidence.shape[1])], 1)
+        return torch.stack([self._one(shared, one) for one in evidence.unbind(1)], 1)
 
     def _one(self, shared: Tensor, evidence: Tensor) -> Tensor:
-        """(B W Y X), (B E Y X) -> (B 1 Y X)."""
+        """(B W Y X), (B E Y X) -> (B Y X)."""
         hidden = F.relu(self.evidence(evidence) + shared)
+        around = self.around(F.avg_pool2d(hidden, 2))
+        hidden = hidden + F.interpolate(
+            around, scale_factor=2.0, mode="bilinear", align_corners=False
+        )
         hidden = F.relu(self.mix(hidden))
-        added: Tensor = self.out(hidden) + self.direct(evidence)
+        added: Tensor = self.out(hidden)[:, 0] + torch.einsum("beyx,e->byx", evidence, self.direct)
         return added

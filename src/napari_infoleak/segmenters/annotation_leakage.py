@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import BadInput, BadModelFile
-from napari_infoleak.nets.leakage_net import LeakageNet, prior_scores
+from napari_infoleak.nets.leakage_net import LeakageNet, frequency, prior_scores
 from napari_infoleak.nets.read_out import ridge
 from napari_infoleak.segmenters.encoding import EncodedPlane, encode
 from napari_infoleak.segmenters.memory import LeakageMemory, balance, choose
@@ -177,6 +177,7 @@ class AnnotationLeakage:
             bias=balance(values, torch.tensor(weights)[origin[kept]]),
             rule=self._rule(parts, weights, ids),
             affinity=affinity,
+            frequency=_frequency(planes, parts, weights, ids),
             preset=ids == _PRESET and bool(affinity[1] >= affinity[0]),
             places=places[kept],
             version=f"{self.weights_hash[:16]}-{support.hash[:16]}",
@@ -215,8 +216,17 @@ class AnnotationLeakage:
         keys = self.net.key_head.keys(features)
         read, likeness = self.net.read(keys, memory.keys, memory.values, memory.bias)
         linear = torch.einsum("bdyx,kd->bkyx", self.net.key_head.linear(features), memory.rule)
-        added = self.net.fuse(features, own, memory.affinity, read, likeness, linear)
-        return base + self.leak * added
+        added = self.net.fuse(
+            features,
+            base,
+            own,
+            memory.affinity[None],
+            memory.frequency[None],
+            read,
+            likeness,
+            linear,
+        )
+        return base + self.leak * added[-1]
 
     @property
     def _device(self) -> torch.device:
@@ -259,6 +269,7 @@ class AnnotationLeakage:
             bias=torch.zeros(0),
             rule=torch.zeros(len(_PRESET), dimensions + 1),
             affinity=torch.tensor([0.0, 1.0]),
+            frequency=torch.zeros(len(_PRESET)),
             preset=True,
             places=torch.zeros((0, 3), dtype=torch.int64),
             version=f"{self.weights_hash[:16]}-none",
@@ -279,6 +290,19 @@ def _affinity(
     membrane = [sum(w * e.membrane.get(k, 0.0) for e, w in pairs) for k in ids]
     pixels = [sum(w * float(e.moments[k][2]) for e, w in pairs if k in e.moments) for k in ids]
     return torch.tensor(membrane) / torch.tensor(pixels)
+
+
+def _frequency(
+    planes: Sequence[SupportPlane],
+    parts: Sequence[EncodedPlane],
+    weights: Sequence[float],
+    ids: tuple[int, ...],
+) -> Tensor:
+    """How often each class was painted, see `nets.leakage_net.frequency`."""
+    pairs = list(zip(parts, weights, strict=True))
+    labelled = [sum(w * float(e.moments[k][2]) for e, w in pairs if k in e.moments) for k in ids]
+    pixels = sum(w * p.image.size for p, w in zip(planes, weights, strict=True))
+    return frequency(torch.tensor(labelled), pixels)
 
 
 def _hash(tensors: Mapping[str, Tensor]) -> str:

@@ -31,6 +31,8 @@ class LeakageMemory:
         Weights of the linear rule.
     affinity : Tensor, shape (K,)
         How much of each class's paint the network takes for membrane.
+    frequency : Tensor, shape (K,)
+        How often each class was painted, as far as that tells how frequent it is.
     preset : bool
         Whether the network's own opinion answers for the first two classes as they stand.
     places : Tensor, shape (M, 3), int64
@@ -45,6 +47,7 @@ class LeakageMemory:
     bias: Tensor
     rule: Tensor
     affinity: Tensor
+    frequency: Tensor
     preset: bool
     places: Tensor
     version: str
@@ -57,7 +60,7 @@ class LeakageMemory:
         """Return the memory on a device; `places` stay on the CPU."""
         moved = {
             name: getattr(self, name).to(device)
-            for name in ("keys", "values", "bias", "rule", "affinity")
+            for name in ("keys", "values", "bias", "rule", "affinity", "frequency")
         }
         return replace(self, **moved)
 

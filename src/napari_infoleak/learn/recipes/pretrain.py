@@ -14,28 +14,22 @@ import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from napari_infoleak.io.weights import save_weights
+from napari_infoleak.io.weights import load_weights, save_weights
+from napari_infoleak.learn.episode_loss import WEIGHTS, episode_losses, has_bf16
 from napari_infoleak.learn.episodes import Episode, Source, episodes
 from napari_infoleak.learn.free_sets import free_sources
+from napari_infoleak.learn.neuropil import neuropil
 from napari_infoleak.learn.recipes.membrane_offset import best_offset
 from napari_infoleak.learn.synthesis import Kind, synthesise
 from napari_infoleak.nets.leakage_net import LeakageNet
-from napari_infoleak.nets.losses import (
-    cross_entropy,
-    cross_entropy_of_log,
-    dice,
-    log_likelihood,
-)
-from napari_infoleak.nets.read_out import class_moments, label_patches, ridge
 from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
-from napari_infoleak.segmenters.memory import balance, choose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,10 +38,14 @@ log = logging.getLogger(__name__)
 
 DESCRIPTION = "Membranes of any microscopy; reads your strokes, and answers without them too."
 CROPS, SIZE, EPISODES = 4, 176, 2
-ENTRIES, PIXELS = 1536, 12_000  # that the memory and the linear rule learn from, at most
-SHARES: dict[Kind, float] = {"em": 0.55, "fluorescence": 0.25, "brightfield": 0.1, "texture": 0.1}
+SHARES: dict[Kind | Literal["neuropil"], float] = {
+    "neuropil": 0.55,
+    "em": 0.12,
+    "fluorescence": 0.18,
+    "brightfield": 0.07,
+    "texture": 0.08,
+}
 RATE, WARM_UP, DECAY_SHARE, EMA = 2e-3, 200, 0.4, 0.998
-_WEIGHTS = {"fused": 1.0, "own": 0.5, "read": 0.25, "linear": 0.25}
 _SAVE_SECONDS = 180.0
 
 
@@ -74,7 +72,7 @@ def scene_pool(folder: Path, count: int, seed: int = 0) -> list[Source]:
         if not path.exists():
             rng = np.random.default_rng([seed, i])
             kind = kinds[rng.choice(len(kinds), p=list(SHARES.values()))]
-            scene = synthesise(rng, (1, 512, 512), kind)
+            scene = neuropil(rng) if kind == "neuropil" else synthesise(rng, (1, 512, 512), kind)
             part = path.with_suffix(".part.npz")
             np.savez(
                 part,
@@ -85,7 +83,7 @@ def scene_pool(folder: Path, count: int, seed: int = 0) -> list[Source]:
             part.rename(path)
         with np.load(path) as kept:
             image, classes, margin = kept["image"], kept["classes"], kept["margin"]
-        sources.append(Source([image], [classes], [margin], (0.7, 1.7), 12.0 / count))
+        sources.append(Source([image], [classes], [margin], (0.7, 1.7), 16.0 / count))
     return sources
 
 
@@ -103,74 +101,11 @@ class _Stream(IterableDataset[list[Episode]]):
             yield [next(stream) for _ in range(EPISODES)]
 
 
-def episode_losses(
-    net: LeakageNet, features: Tensor, episode: Episode, rng: np.random.Generator
-) -> dict[str, list[Tensor]]:
-    """Losses of one episode: every crop is answered with the annotations of others.
-
-    Parameters
-    ----------
-    net : LeakageNet
-    features : Tensor, shape (G, F, Y, X)
-    episode : Episode
-    rng : Generator
-
-    Returns
-    -------
-    dict of list of Tensor
-        Named terms; lists are empty where nothing could be asked.
-    """
-    terms: dict[str, list[Tensor]] = {"fused": [], "own": [], "read": [], "linear": []}
-    own = net.own(features).log_softmax(1)
-    target = torch.from_numpy(episode.membrane)
-    if bool((target >= 0).any()):
-        terms["own"].append(cross_entropy_of_log(own, target) + dice(own, target))
-    keys, phi = net.key_head.keys(features), net.key_head.linear(features)
-    for query in range(len(features)):
-        others = [g for g in range(len(features)) if g != query]
-        picked = rng.permutation(others)[: int(rng.integers(1, len(others) + 1))]
-        present = np.unique(episode.painted[picked])
-        present = present[present >= 0]
-        if len(present) < 2:
-            continue
-        number = np.full(episode.count + 1, -1)  # the last place is for -1, unlabelled
-        number[present] = np.arange(len(present))
-        painted = torch.from_numpy(number[episode.painted[picked]])
-        truth = torch.from_numpy(number[episode.truth[query : query + 1]])
-        count = len(present)
-
-        stride = net.key_head.stride
-        values = torch.cat([label_patches(p, stride, count) for p in painted])
-        kept = choose(values.sum(2), ENTRIES)
-        memory_keys = keys[picked].permute(0, 2, 3, 1).flatten(0, 2)[kept]
-        values = values[kept]
-        read, likeness = net.read(keys[query : query + 1], memory_keys, values, balance(values))
-
-        seen = painted >= 0
-        pixels, index = phi[picked].permute(0, 2, 3, 1)[seen], painted[seen]
-        if len(pixels) > PIXELS:
-            few = torch.randperm(len(pixels))[:PIXELS]
-            pixels, index = pixels[few], index[few]
-        moments = class_moments(pixels, index, count)
-        rule = ridge(*moments, net.penalty)
-        linear = torch.einsum("bdyx,kd->bkyx", phi[query : query + 1], rule)
-
-        membrane = own[picked, 1].detach().exp()
-        affinity = torch.stack([membrane[painted == k].mean() for k in range(count)])
-        mine = own[query : query + 1]
-        added = net.fuse(features[query : query + 1], mine, affinity, read, likeness, linear)
-        as_preset = episode.preset and count == 2 and rng.uniform() < 0.7
-        scores = (mine if as_preset else 0.0) + added
-        terms["fused"].append(cross_entropy(scores, truth) + 0.7 * dice(scores, truth))
-        terms["read"].append(log_likelihood(read, truth))
-        terms["linear"].append(cross_entropy(8 * linear, truth))
-    return terms
-
-
 def _terms(net: LeakageNet, batch: list[Episode], rng: np.random.Generator) -> dict[str, Tensor]:
     """Mean losses of a batch by name; those of which nothing could be asked are left out."""
     images = torch.from_numpy(np.concatenate([e.images for e in batch]))[:, None]
-    features = net.body(images.contiguous(memory_format=torch.channels_last))
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        features = net.body(images.contiguous(memory_format=torch.channels_last)).float()
     sizes = [len(e.images) for e in batch]
     terms: dict[str, list[Tensor]] = {}
     for own, episode in zip(features.split(sizes), batch, strict=True):
@@ -184,7 +119,7 @@ def _step(net: LeakageNet, optimiser: torch.optim.Optimizer, terms: dict[str, Te
     if not terms:
         return
     optimiser.zero_grad()
-    torch.stack([_WEIGHTS[name] * value for name, value in terms.items()]).sum().backward()
+    torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum().backward()
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     if bool(torch.isfinite(norm)):
         optimiser.step()
@@ -208,6 +143,7 @@ def pretrain(
     scenes: int = 500,
     threads: int = 2,
     seed: int = 0,
+    init: Path | None = None,
 ) -> Path:
     """Train for some minutes, from the checkpoint in `work` if there is one.
 
@@ -225,6 +161,8 @@ def pretrain(
         Threads of the network, beside the process that makes the episodes.
     seed : int
         Of scenes and episodes; a run that goes on draws other episodes.
+    init : Path, optional
+        Model file to begin with where there is no checkpoint.
 
     Returns
     -------
@@ -236,6 +174,8 @@ def pretrain(
     sources = scene_pool(work / "scenes", scenes, seed)
     sources += free_sources(data) if data else []
     net = LeakageNet()
+    if init:
+        net.load_state_dict(dict(load_weights(init)[0]))
     average = copy.deepcopy(net)
     optimiser = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=1e-4)
     step, spent = 0, 0.0
@@ -347,6 +287,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, help="model file to begin with")
     parser.add_argument("--export", type=Path, help="model file to write at the end")
     options = vars(parser.parse_args())
     path = options.pop("export")
