@@ -45,6 +45,10 @@ class Asked(NamedTuple):
     preset: bool
 
 
+_GIVEN = Asked._fields[:-2]
+"""What the fusion takes."""
+
+
 def has_bf16() -> bool:
     """Whether this processor calculates in bfloat16; others are slower than in float32, by far."""
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
@@ -79,17 +83,16 @@ def episode_losses(
     for one in questions(net, features, own, episode, rng):
         asked.setdefault(one.read.shape[1], []).append(one)
     for alike in asked.values():  # crops with as many classes go through the fusion together
-        parts = Asked(*zip(*alike, strict=True))
-        inputs = [torch.cat(part) for part in parts[:-2]]
-        truth = torch.cat(parts.truth)
+        given = {name: torch.cat([getattr(one, name) for one in alike]) for name in _GIVEN}
+        truth = torch.cat([one.truth for one in alike])
         with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
-            rounds = net.fuse(*inputs)
-        first, last = (inputs[1] + added.float() for added in (rounds[0], rounds[-1]))
+            rounds = net.fuse(**given)
+        first, last = (given["base"] + added.float() for added in (rounds[0], rounds[-1]))
         terms["first"].append(cross_entropy(first, truth) + 0.7 * dice(first, truth))
         terms["fused"].append(cross_entropy(last, truth) + 0.7 * dice(last, truth))
-        terms["read"].append(log_likelihood(torch.cat(parts.read), truth))
-        terms["linear"].append(cross_entropy(8 * torch.cat(parts.linear), truth))
-        lines = torch.tensor(parts.preset)
+        terms["read"].append(log_likelihood(given["read"], truth))
+        terms["linear"].append(cross_entropy(8 * given["linear"], truth))
+        lines = torch.tensor([one.preset for one in alike])
         if bool(lines.any()):
             known = truth[lines] >= 0
             wall = last[lines].softmax(1)[:, 1] * known

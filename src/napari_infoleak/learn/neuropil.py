@@ -96,8 +96,9 @@ def _rounded(ids: Ids, sigma: float, rng: np.random.Generator) -> Ids:
         best = np.zeros(ids.shape, np.float32)
         out = ids.copy()
         pad = int(3 * sigma) + 2
-        for label, box in enumerate(ndi.find_objects(ids), 1):
-            if box is None:
+        boxes: list[tuple[slice, ...] | None] = ndi.find_objects(ids)
+        for label, box in enumerate(boxes, 1):
+            if box is None:  # it shrank to nothing in the round before
                 continue
             wide = tuple(
                 slice(max(0, s.start - pad), min(n, s.stop + pad))
