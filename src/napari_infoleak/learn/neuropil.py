@@ -96,10 +96,9 @@ def _rounded(ids: Ids, sigma: float, rng: np.random.Generator) -> Ids:
         best = np.zeros(ids.shape, np.float32)
         out = ids.copy()
         pad = int(3 * sigma) + 2
-        boxes: list[tuple[slice, ...] | None] = ndi.find_objects(ids)
-        for label, box in enumerate(boxes, 1):
-            if box is None:  # it shrank to nothing in the round before
-                continue
+        boxes = ndi.find_objects(ids)
+        for label in np.unique(ids):  # some shrank to nothing in the round before
+            box = boxes[label - 1]
             wide = tuple(
                 slice(max(0, s.start - pad), min(n, s.stop + pad))
                 for s, n in zip(box, ids.shape, strict=True)
