@@ -98,6 +98,18 @@ METHODS: dict[str, MethodInfo] = {
             location="napari_infoleak.segmenters.annotation_leakage:AnnotationLeakage",
         ),
         MethodInfo(
+            name="feedback-unet",
+            title="Feedback U-Net",
+            summary="Its answer returns to its input, and it looks a second time.",
+            paper="arXiv 2004.14581",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.feedback_unet:FeedbackSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",

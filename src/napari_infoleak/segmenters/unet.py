@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from napari_infoleak.nets.heads import PixelClassifier
 from napari_infoleak.nets.unet import UNet
 from napari_infoleak.segmenters.supervised import SupervisedSegmenter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -33,7 +33,7 @@ class PlainUNet(SupervisedSegmenter):
     """A U-Net trained on the user's annotations."""
 
     method = "unet"
-    network = staticmethod(unet)
+    network: ClassVar[Callable[..., Any]] = staticmethod(unet)
 
     def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
         """As any; the own opinion of annotation leakage on membranes becomes the head."""
