@@ -97,6 +97,9 @@ class Trainable(Segmenter, Protocol):
     that training that was stopped goes on as if it had not been.
     """
 
+    def begin(self, sample: Batch) -> None:
+        """Look at some crops once, before the first step; never when a training is resumed."""
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Say how wrong the answers are: named terms, scalars with their weights applied.
 

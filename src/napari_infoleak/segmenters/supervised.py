@@ -184,6 +184,9 @@ class SupervisedSegmenter:
         found: Tensor = self.net(tiles)
         return found
 
+    def begin(self, sample: Batch) -> None:
+        """Need no look at the crops."""
+
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy and Dice over the annotated pixels."""
         scores = self.net(batch.images)
