@@ -19,10 +19,11 @@ TINY = {"widths": (4, 6, 8), "features": 6}
 SMALL: dict[str, dict[str, Any]] = {
     "unet": TINY,
     "feedback-unet": TINY,
+    "mutual-leakage": TINY | {"window": 32},
 }
 """Sizes at which each method is tried."""
 
-AT_TEST = ["feedback-unet"]
+AT_TEST = ["feedback-unet", "mutual-leakage"]
 """Methods whose leak is a part of the answer; the others leak while they learn."""
 
 CLASSES = ClassTable.membrane().add("mitochondria")

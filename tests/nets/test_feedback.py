@@ -57,8 +57,8 @@ def test_without_the_leak_every_round_is_the_first(memory: tuple[int, ...]) -> N
 def test_the_answer_of_another_image_misleads_the_second_round() -> None:
     made, x = net(memory=()), image()
     first, state = made.round(x, torch.zeros(2, 3, 16, 24), {})
-    own = made.round(x, made.as_feedback(first), state)[0]
-    other = made.round(x, made.as_feedback(first.flip(0)), state)[0]
+    own = made.round(x, made.familiar(first), state)[0]
+    other = made.round(x, made.familiar(first.flip(0)), state)[0]
     assert (own - other).abs().max() > 1e-3
 
 

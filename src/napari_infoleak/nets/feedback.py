@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor, nn
 
+from napari_infoleak.nets.familiar import Familiar, widened
 from napari_infoleak.nets.heads import grown
 from napari_infoleak.nets.silent import silent
 from napari_infoleak.nets.stages import decode, encode
@@ -105,8 +106,7 @@ class FeedbackUNet(nn.Module):
                 block[1] = nn.Identity()
             else:
                 self.join[str(level)] = silent(nn.Conv2d(widths[level], widths[level], 1))
-        self.register_buffer("fed", torch.tensor(classes))  # classes that are fed back
-        self.fed: Tensor
+        self.familiar = Familiar(classes)
         self._mute_feedback(channels)
         self.multiple_of: int = self.body.multiple_of
 
@@ -160,23 +160,15 @@ class FeedbackUNet(nn.Module):
         -------
         list of Tensor, shape (B, K, Y, X)
         """
-        if self.training:
-            self.fed.fill_(self.head.out_channels)
         answer = x.new_zeros(len(x), self.head.out_channels, *x.shape[2:])
         state: State = {}
         found = []
         for _ in range(self.rounds):
             scores, state = self.round(x, answer, state)
             found.append(scores)
-            answer = leak * self.as_feedback(scores.detach() if self.detach else scores)
+            answer = leak * self.familiar(scores.detach() if self.detach else scores)
             state = {level: (leak * h, leak * c) for level, (h, c) in state.items()}
         return found
-
-    def as_feedback(self, scores: Tensor) -> Tensor:
-        """Probabilities to be fed back; a class that has not learned yet is left out."""
-        fed = int(self.fed)
-        silent = scores.new_zeros(len(scores), scores.shape[1] - fed, *scores.shape[2:])
-        return torch.cat([scores[:, :fed].softmax(1), silent], 1)
 
     def forward(self, x: Tensor, leak: float = 1.0) -> Tensor:
         """(B C Y X) -> (B K Y X), of the last round."""
@@ -185,17 +177,11 @@ class FeedbackUNet(nn.Module):
     def grow(self, count: int) -> None:
         """Append classes; they are fed back from the first step of training on."""
         self.head = grown(self.head, count)
-        layer: Any = self.body.stem[0]
-        first: nn.Conv2d = layer.conv
-        seen = first.in_channels
-        wide = nn.Conv2d(seen + count, first.out_channels, 3, padding=1, bias=False)
-        layer.conv = wide.to(first.weight)
-        with torch.no_grad():
-            wide.weight[:, :seen] = first.weight
-        self._mute_feedback(seen)
+        first: Any = self.body.stem[0]
+        first.conv = widened(first.conv, count)
 
     @torch.no_grad()
     def _mute_feedback(self, seen: int) -> None:
         """Let the first layer look at its first `seen` channels alone."""
-        layer: Any = self.body.stem[0]
-        layer.conv.weight[:, seen:] = 0
+        first: Any = self.body.stem[0]
+        first.conv.weight[:, seen:] = 0

@@ -110,6 +110,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="mutual-leakage",
+            title="Adversarial mutual leakage",
+            summary="A judge learns what annotations look like; network and judge help each other.",
+            paper="arXiv 2203.10455",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.mutual_leakage:MutualLeakageSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
