@@ -18,6 +18,7 @@ _HOME = {
     "ClassTable": "core",
     "Image": "core",
     "InfoleakError": "core",
+    "Model": "api",
     "Region": "core",
     "Result": "api",
     "SupportSet": "core",
@@ -28,6 +29,7 @@ _HOME = {
     "read": "api",
     "read_labels": "api",
     "segment": "api",
+    "train": "api",
     "write": "api",
 }
 
@@ -38,6 +40,7 @@ __all__ = [
     "ClassTable",
     "Image",
     "InfoleakError",
+    "Model",
     "Region",
     "Result",
     "SupportSet",
@@ -49,6 +52,7 @@ __all__ = [
     "read",
     "read_labels",
     "segment",
+    "train",
     "write",
 ]
 

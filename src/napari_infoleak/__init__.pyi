@@ -1,4 +1,5 @@
 from napari_infoleak.api import (
+    Model,
     Result,
     cells,
     evaluate,
@@ -7,6 +8,7 @@ from napari_infoleak.api import (
     read,
     read_labels,
     segment,
+    train,
     write,
 )
 from napari_infoleak.core import (
@@ -29,6 +31,7 @@ __all__ = [
     "ClassTable",
     "Image",
     "InfoleakError",
+    "Model",
     "Region",
     "Result",
     "SupportSet",
@@ -40,5 +43,6 @@ __all__ = [
     "read",
     "read_labels",
     "segment",
+    "train",
     "write",
 ]

@@ -1,8 +1,9 @@
 """The headless facade: all that a script, the command line and the dock share.
 
-`read` or make an image, collect annotations in a `SupportSet`, `segment`, make `cells`,
-`evaluate`, `write`. Arrays in are numpy, dask or zarr, or the path of a file; long work takes
-``progress`` and ``cancel``. On a processor, the same call gives the same bytes whoever makes it.
+`read` or make an image, collect annotations in a `SupportSet`, `train` a model of them or none,
+`segment`, make `cells`, `evaluate`, `write`. Arrays in are numpy, dask or zarr, or the path of a
+file; long work takes ``progress`` and ``cancel``. On a processor, the same call gives the same
+bytes whoever makes it.
 
 Examples
 --------
@@ -21,14 +22,17 @@ from napari_infoleak.api._cells import cells
 from napari_infoleak.api._evaluate import evaluate, planes_seen
 from napari_infoleak.api._inputs import annotated
 from napari_infoleak.api._membranes import Membranes, membranes_of
+from napari_infoleak.api._model import Model, model_path
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
+from napari_infoleak.api._train import train
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.io import read, read_labels, read_record, write
 from napari_infoleak.segmenters.registry import methods, models
 
 __all__ = [
     "Membranes",
+    "Model",
     "Result",
     "SupportSet",
     "annotated",
@@ -37,11 +41,13 @@ __all__ = [
     "membrane_index",
     "membranes_of",
     "methods",
+    "model_path",
     "models",
     "planes_seen",
     "read",
     "read_labels",
     "read_record",
     "segment",
+    "train",
     "write",
 ]

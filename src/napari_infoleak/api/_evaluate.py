@@ -106,20 +106,21 @@ def planes_seen(prediction: Any) -> tuple[list[str], set[str]]:
     planes : list of str
         Short hash of each plane that was segmented, in the order of t and z; empty if unknown.
     painted : set of str
-        Short hashes of all annotated planes that it was made with.
+        Short hashes of all annotated planes that it was made with, in training or after.
     """
     noted: Any = {}
     if isinstance(prediction, Result):
         noted = prediction.provenance
     elif is_path(prediction):
         noted = read_record(prediction).get("provenance")
-    return _hashes(noted, "image"), set(_hashes(noted, "support"))
+    learned = _hashes(noted, "model", "trained_on")
+    return _hashes(noted, "image"), {*_hashes(noted, "support"), *learned}
 
 
-def _hashes(noted: Any, part: str) -> list[str]:
+def _hashes(noted: Any, part: str, name: str = "planes") -> list[str]:
     """Read hashes of planes from a provenance that anybody may have edited."""
     found = noted.get(part) if isinstance(noted, dict) else None
-    planes = found.get("planes") if isinstance(found, dict) else None
+    planes = found.get(name) if isinstance(found, dict) else None
     return [str(one) for one in planes] if isinstance(planes, list) else []
 
 

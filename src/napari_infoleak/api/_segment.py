@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.api._inputs import as_annotation, as_image
+from napari_infoleak.api._model import Model
 from napari_infoleak.api._result import Result
 from napari_infoleak.core.axes import (
     labels_from_canonical,
     labels_to_canonical,
     planes_from_canonical,
 )
-from napari_infoleak.core.errors import BadInput, EmptySupportError, OutOfMemory
+from napari_infoleak.core.errors import BadInput, BadModelFile, EmptySupportError, OutOfMemory
 from napari_infoleak.core.image import Image, plane_hash
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.core.provenance import provenance
 from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
+from napari_infoleak.io.weights import read_header
 from napari_infoleak.scale.failures import is_out_of_memory
 from napari_infoleak.scale.scratch import zeros
 from napari_infoleak.segmenters import registry
@@ -45,7 +47,7 @@ SHORT_HASH = 16
 def segment(
     image: Any,
     support: SupportSet | None = None,
-    model: str | Path = "membrane",
+    model: str | Path | Model = "membrane",
     *,
     annotations: Any = None,
     axes: str | None = None,
@@ -68,8 +70,8 @@ def segment(
         2 to 5 dimensions out of T, C, Z, Y, X.
     support : SupportSet, optional
         Other annotated images. Without any annotation the model answers by itself.
-    model : str or Path
-        Name of a shipped model, or a model file.
+    model : str, Path or Model
+        Name of a shipped model, a model file, or what `train` returned.
     annotations : integer array or path, optional
         Paint on this very image: its axes without C, 0 unlabelled. Painted pixels keep their
         class in the labels.
@@ -125,7 +127,7 @@ def segment(
     paint = None if annotations is None else as_annotation(annotations, picture)
     known = _support(support, picture, paint, channel)
     cancel.check()
-    with _threads(settings.threads):
+    with limited_threads(settings.threads):
         progress(0, 1, "loading the model")
         segmenter = _segmenter(model, settings.device).with_leak(settings.leak)
         cancel.check()
@@ -216,7 +218,7 @@ def _support(support: Any, image: Image, paint: Any, channel: int | None) -> Sup
 
 
 @contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
+def limited_threads(count: int | None) -> Iterator[None]:
     """Use so many threads for a while: the process may be the caller's own."""
     if count is None:
         yield
@@ -233,7 +235,7 @@ def _threads(count: int | None) -> Iterator[None]:
         set_threads(before)
 
 
-def _segmenter(model: str | Path, device: str) -> Segmenter:
+def _segmenter(model: str | Path | Model, device: str) -> Segmenter:
     """Load a model and make it ready, or take the one that is."""
     from napari_infoleak.infer.backends import choose_device
 
@@ -241,15 +243,18 @@ def _segmenter(model: str | Path, device: str) -> Segmenter:
 
 
 @lru_cache(maxsize=2)
-def _ready(model: str | Path, stamp: tuple[int, int] | None, device: str) -> Segmenter:
+def _ready(model: str | Path | Model, stamp: tuple[int, int] | None, device: str) -> Segmenter:
     """Load a model and make it ready; kept for the next call, as long as its file is the same."""
     from napari_infoleak.infer.backends import prepare
 
-    return prepare(registry.load(model), device)
+    plain = model.segmenter if isinstance(model, Model) else registry.load(model)
+    return prepare(plain, device)
 
 
-def _stamp(model: str | Path) -> tuple[int, int] | None:
+def _stamp(model: str | Path | Model) -> tuple[int, int] | None:
     """Return what changes when a model file does."""
+    if isinstance(model, Model):
+        return None
     try:
         status = Path(model).stat()
     except (OSError, ValueError):
@@ -370,10 +375,27 @@ def _corner(image: Image, region: Region) -> dict[str, float]:
     return corner
 
 
-def _describe(model: str | Path, segmenter: Segmenter, memory: Any) -> dict[str, Any]:
-    """Say which weights answered."""
-    name = Path(model).name if _stamp(model) else str(model)
-    return {"name": name, "method": segmenter.spec.name, "memory": memory.version}
+def _describe(model: str | Path | Model, segmenter: Segmenter, memory: Any) -> dict[str, Any]:
+    """Say which weights answered, and which planes they have learned from."""
+    name = Path(str(model)).name if _stamp(model) else str(model)
+    return {
+        "name": name,
+        "method": segmenter.spec.name,
+        "memory": memory.version,
+        "trained_on": _trained_on(model),
+    }
+
+
+def _trained_on(model: str | Path | Model) -> list[str]:
+    """Short hashes of the planes that a user's own model has learned from."""
+    if isinstance(model, Model):
+        return list(model.trained_on)
+    if _stamp(model) is None:
+        return []  # a shipped model
+    try:
+        return [str(one) for one in read_header(model).get("trained_on", [])]
+    except BadModelFile:
+        return []  # it answers, so its file is that of another program
 
 
 def _describe_image(image: _Witness, region: Region) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from napari_infoleak.cli.doctor import doctor
 from napari_infoleak.cli.listing import methods, models
 from napari_infoleak.cli.scoring import evaluate
 from napari_infoleak.cli.segmenting import segment
+from napari_infoleak.cli.training import train
 from napari_infoleak.core.provenance import package_version
 from napari_infoleak.scale.failures import describe, one_line
 
@@ -34,7 +35,7 @@ app = App(
     version=package_version,
     suppress_keyboard_interrupt=False,
 )
-for _command in (segment, cells, evaluate, methods, models, doctor):
+for _command in (segment, train, cells, evaluate, methods, models, doctor):
     app.command(_command)
 
 
