@@ -20,6 +20,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "unet": TINY,
     "feedback-unet": TINY,
     "mutual-leakage": TINY | {"window": 32},
+    "class-distillation": TINY | {"teacher_widths": (4, 8), "teacher_features": 4},
 }
 """Sizes at which each method is tried."""
 

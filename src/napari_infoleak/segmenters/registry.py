@@ -122,6 +122,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="class-distillation",
+            title="Class-wise distillation",
+            summary="A specialist for each class teaches one small, fast network.",
+            paper="doi 10.5220/0011719900003414",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.class_distillation:DistillationSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
