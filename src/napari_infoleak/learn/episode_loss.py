@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_infoleak.infer.backends import bf16_is_fast
 from napari_infoleak.nets.leakage_net import frequency
 from napari_infoleak.nets.losses import cross_entropy, cross_entropy_of_log, dice, log_likelihood
 from napari_infoleak.nets.read_out import class_moments, label_patches, ridge
@@ -49,11 +50,6 @@ _GIVEN = Asked._fields[:-2]
 """What the fusion takes."""
 
 
-def has_bf16() -> bool:
-    """Whether this processor calculates in bfloat16; others are slower than in float32, by far."""
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-
-
 def episode_losses(
     net: LeakageNet, features: Tensor, episode: Episode, rng: np.random.Generator
 ) -> dict[str, list[Tensor]]:
@@ -74,7 +70,7 @@ def episode_losses(
         Named terms, see `WEIGHTS`; lists are empty where nothing could be asked.
     """
     terms: dict[str, list[Tensor]] = {name: [] for name in WEIGHTS}
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
         own = net.own(features).float().log_softmax(1)
     target = torch.from_numpy(episode.membrane)
     if bool((target >= 0).any()):
@@ -85,7 +81,7 @@ def episode_losses(
     for alike in asked.values():  # crops with as many classes go through the fusion together
         given = {name: torch.cat([getattr(one, name) for one in alike]) for name in _GIVEN}
         truth = torch.cat([one.truth for one in alike])
-        with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
             rounds = net.fuse(**given)
         first, last = (given["base"] + added.float() for added in (rounds[0], rounds[-1]))
         terms["first"].append(cross_entropy(first, truth) + 0.7 * dice(first, truth))

@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from napari_infoleak.infer.backends import bf16_is_fast
 from napari_infoleak.io.weights import load_weights, save_weights
-from napari_infoleak.learn.episode_loss import WEIGHTS, episode_losses, has_bf16
+from napari_infoleak.learn.episode_loss import WEIGHTS, episode_losses
 from napari_infoleak.learn.episodes import Episode, Source, episodes
 from napari_infoleak.learn.free_sets import free_sources
 from napari_infoleak.learn.neuropil import neuropil
@@ -104,7 +105,7 @@ class _Stream(IterableDataset[list[Episode]]):
 def _terms(net: LeakageNet, batch: list[Episode], rng: np.random.Generator) -> dict[str, Tensor]:
     """Mean losses of a batch by name; those of which nothing could be asked are left out."""
     images = torch.from_numpy(np.concatenate([e.images for e in batch]))[:, None]
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_bf16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
         features = net.body(images.contiguous(memory_format=torch.channels_last)).float()
     sizes = [len(e.images) for e in batch]
     terms: dict[str, list[Tensor]] = {}
