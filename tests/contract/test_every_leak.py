@@ -21,10 +21,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "feedback-unet": TINY,
     "mutual-leakage": TINY | {"window": 32},
     "class-distillation": TINY | {"teacher_widths": (4, 8), "teacher_features": 4},
+    "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""
 
-AT_TEST = ["feedback-unet", "mutual-leakage"]
+AT_TEST = ["feedback-unet", "mutual-leakage", "word-patches"]
 """Methods whose leak is a part of the answer; the others leak while they learn."""
 
 CLASSES = ClassTable.membrane().add("mitochondria")
@@ -60,6 +61,7 @@ def learn(segmenter: Trainable, steps: int, rate: float = 0.02) -> dict[str, flo
         module.train()
     groups = {name: list(parameters) for name, parameters in segmenter.groups().items()}
     first = next(iter(groups))
+    segmenter.begin(batch(segmenter))
     moved: dict[int, float] = {}
     for number in range(steps):
         torch.manual_seed(number)
@@ -151,11 +153,13 @@ def test_a_part_is_answered_as_the_whole(taught: tuple[Trainable, dict[str, floa
 @pytest.mark.parametrize("name", AT_TEST)
 def test_without_its_leak_the_answer_is_another(name: str) -> None:
     segmenter = made(name)
-    learn(segmenter, 8)
+    with torch.no_grad():  # as if it had learned for long to use what starts at zero
+        for parameter in (p for module in segmenter.modules() for p in module.parameters()):
+            parameter.add_(0.2 * torch.randn_like(parameter))
     given = tiles(segmenter)
     whole, half, cut = (answer(segmenter.with_leak(s), given) for s in (1.0, 0.5, 0.0))
     assert (whole - cut).abs().max() > 1e-3
-    assert (whole - half).abs().max() > 1e-4
+    assert (whole - half).abs().max() > 1e-3
     assert torch.equal(whole, answer(segmenter, given))
 
 

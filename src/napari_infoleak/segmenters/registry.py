@@ -134,6 +134,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="word-patches",
+            title="Word patches",
+            summary="Typical patches of your images are read, like words, beside each new image.",
+            paper="SciTePress 117329",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.word_patches:WordPatchSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
