@@ -1,7 +1,8 @@
-"""Accuracy against the number of strokes, beside a random forest given the same strokes.
+"""Accuracy against the number of strokes, beside a forest and a network fine-tuned on the same.
 
 Strokes are painted on one plane of the train part; the val part is answered with them as support
-and scored. Prints a Markdown table; ``--json`` keeps every single figure.
+and scored. Prints a Markdown table and which goals are met; ``--json`` keeps every single figure,
+and what it has of the same weights is not measured again.
 
     python benchmarks/annotation_efficiency.py --data FOLDER --referee FOLDER
 
@@ -13,236 +14,187 @@ are by default INFOLEAK_DATA and INFOLEAK_REFEREE, else ``../shared/data`` and
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import os
-import platform
-import sys
-import time
-from dataclasses import dataclass
-from importlib import import_module
 from itertools import product
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tifffile
-from numpy.typing import NDArray
+import torch
 
-import napari_infoleak as il
+from _arms import ALONE, EMPTY, FOREST, LEAK, PERMUTED, TUNED, Arms
+from _rows import (
+    Kept,
+    Row,
+    finish,
+    markdown,
+    middle,
+    model_hash,
+    of,
+    rounded,
+    run_options,
+    shown,
+    verdict,
+)
+from _sets import SETS, Referee, check_folders, folder_options, load, support_plane
+from napari_infoleak.evaluate.calibration import auroc, expected_calibration_error
 
-SETS = {
-    "isbi2012": ("isbi2012", "label"),
-    "vnc_stack1": ("vnc_stack1", "label5"),
-    "epfl6": ("epfl6", "label7"),
-}
+if TYPE_CHECKING:
+    from _rivals import Answer
+    from _sets import Stack
+
 AMOUNTS = ("3", "10", "30", "dense")
-ARMS = ("no annotation", "forest", "annotation leakage", "leak with permuted labels")
-FOREST_PIXELS = 40_000  # of a dense plane; a forest gains nothing from more and takes minutes
-Stack = NDArray[Any]
+ARMS = {
+    ALONE: ("0",),
+    EMPTY: ("0",),
+    FOREST: AMOUNTS,
+    TUNED: AMOUNTS,
+    LEAK: AMOUNTS,
+    PERMUTED: ("10",),
+}
+"""What is compared, and the strokes a class that each is given."""
 
+GOALS: tuple[tuple[str, str, str, str, float], ...] = (
+    ("isbi2012", "10", "membrane_iou", ">=", 0.68),
+    ("isbi2012", "10", "v_rand", ">=", 0.95),
+    ("isbi2012", "dense", "membrane_iou", ">=", 0.73),
+    ("vnc_stack1", "10", "membrane_iou", ">=", 0.65),
+    ("vnc_stack1", "10", "v_rand", ">=", 0.92),
+    ("vnc_stack1", "dense", "membrane_iou", ">=", 0.70),
+    ("epfl6", "10", "membrane_iou", ">=", 0.60),
+    *((name, "10", "ece", "<=", 0.05) for name in SETS),
+    *((name, "10", "error_auroc", ">=", 0.85) for name in SETS),
+)
 
-@dataclass(frozen=True)
-class Data:
-    """A set: its train and val part, truth 1 for the rest and 2 for membrane."""
+PROTOCOL = """\
+Strokes are painted by a script on one plane of the training part of each set, another plane for
+each seed; the validation part, which has no annotation, is answered and scored. Median over the
+seeds; in brackets the worst and the best. Membrane is scored against all the rest.
 
-    train: Stack
-    train_truth: Stack
-    val: Stack
-    val_truth: Stack
+- *forest*: 100 trees on scikit-image's `multiscale_basic_features`, classes balanced, the same
+  strokes (of a dense plane it sees 40,000 pixels).
+- *U-Net, fine-tuned 60 s*: body and own head of the shipped network, all of their weights trained
+  on the same strokes for 60 seconds of one thread (Adam, flips, turns, brightness, contrast, noise;
+  classes balanced but for the dense plane).
+- *leak with permuted labels*: the same pixels are painted, with their labels shuffled. What is left
+  must come from the network's own opinion.
+- *memory emptied*: the same network with all of its parameters, but keys, label patches and linear
+  rule are zero. What the fusion adds by itself, without any annotation.
 
+ECE is the expected calibration error of the membrane probability (15 bins). AUROC says how well the
+uncertainty ranks wrong pixels above right ones; for the forest and the U-Net, uncertainty is the
+entropy of their probabilities as well.
+"""
 
-def load(folder: Path, name: str) -> Data:
-    """Read a set and bring its truth to 1 rest, 2 membrane."""
-    where, kind = SETS[name]
-
-    def read(part: str, what: str) -> Stack:
-        return np.asarray(tifffile.imread(folder / where / f"{part}_{what}.tif"))
-
-    def truth(part: str) -> Stack:
-        return np.where(read(part, kind) == 1, 2, 1).astype(np.uint8)
-
-    return Data(read("train", "raw"), truth("train"), read("val", "raw"), truth("val"))
-
-
-def forest(data: Data, plane: int, painted: Stack, seed: int) -> Stack:
-    """Labels of val by a forest of 100 trees on multiscale features."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    where = np.flatnonzero(painted)
-    if len(where) > FOREST_PIXELS:
-        where = np.random.default_rng(seed).choice(where, FOREST_PIXELS, replace=False)
-    features = _features(data.train[plane]).reshape(painted.size, -1)[where]
-    trees = RandomForestClassifier(100, n_jobs=2, random_state=seed, class_weight="balanced")
-    trees.fit(features, painted.ravel()[where])
-    answers = []
-    for image in data.val:
-        seen = _features(image)
-        answers.append(trees.predict(seen.reshape(image.size, -1)).reshape(image.shape))
-    return np.stack(answers).astype(np.uint8)
-
-
-_kept: dict[bytes, Stack] = {}
-
-
-def _features(image: Stack) -> Stack:
-    from skimage.feature import multiscale_basic_features
-
-    key = image.tobytes()
-    if key not in _kept:
-        _kept[key] = multiscale_basic_features(image).astype(np.float32)
-    return _kept[key]
-
-
-def leakage(data: Data, plane: int, painted: Stack, model: str) -> Stack:
-    """Labels of val with the painted plane as support."""
-    support = il.SupportSet().add(data.train[plane], painted, axes="YX")
-    result = il.segment(data.val, support, model=model, axes="ZYX", device="cpu")
-    return np.asarray(result.labels)
-
-
-def alone(data: Data, model: str) -> Stack:
-    """Labels of val with no annotation at all."""
-    return np.asarray(il.segment(data.val, model=model, axes="ZYX", device="cpu").labels)
-
-
-def permuted(painted: Stack, seed: int) -> Stack:
-    """The same strokes with the labels of their pixels shuffled: what a leak must not gain from."""
-    out = painted.copy()
-    where = painted > 0
-    out[where] = np.random.default_rng(seed).permutation(painted[where])
-    return out
+SOURCE = """\
+Printed by `benchmarks/annotation_efficiency.py`; every single figure is kept in
+`docs/benchmarks/annotation_efficiency.json`.
+"""
 
 
 def main() -> None:
     """Run the arms and print the table."""
     options = _options()
-    sys.path.insert(0, str(options.referee))
-    annotate, score = import_module("annotate"), import_module("score")
-    kept = Kept(options.json)
+    torch.set_num_threads(options.threads)
+    kept, model = Kept(options.json), model_hash(options.model)
+    referee = Referee(options.referee)
     for name in options.sets:
-        data = load(options.data, name)
-        for arm, amount, seed in product(options.arms, options.amounts, range(options.seeds)):
-            if arm == "no annotation":
-                amount, seed = "0", 0
-            key = {"set": name, "arm": arm, "strokes": amount, "seed": seed}
-            key["model"] = "" if arm == "forest" else model_hash(options.model)
-            if kept.has(key):
-                continue
-            plane = (3 * seed) % (len(data.train) - 2)  # two planes or more away from val
-            painted = data.train_truth[plane]
-            if amount not in ("0", "dense"):
-                painted = annotate.annotate(painted, strokes=int(amount), seed=seed)
-            start = time.perf_counter()
-            labels = answer(arm, data, plane, painted, seed, options.model)
-            seconds = time.perf_counter() - start
-            found = score.score(labels, data.val_truth, "semantic", 2)
-            kept.add(key | figures(found) | {"seconds": round(seconds, 2)})
-    print(table([row for row in kept.rows if row["model"] in ("", model_hash(options.model))]))
+        parts, arms = load(options.data, name), Arms(options.model)
+        for arm in options.arms:
+            for amount, seed in cells(arm, options.amounts, options.seeds):
+                plane = support_plane(parts.train, seed)
+                key: Row = {"set": name, "arm": arm, "strokes": amount, "seed": seed}
+                key |= {"plane": plane, "model": "" if arm == FOREST else model}
+                if not kept.has(key):
+                    told = "10" if amount == "0" else amount  # is not looked at, or emptied
+                    painted = referee.paint(parts.train_truth[plane], told, seed)
+                    answer = arms.answer(arm, parts.train[plane], painted, parts.val, seed)
+                    kept.add(key, figures(answer, parts.val_truth, referee))
+    rows = kept.current(model)
+    text = f"{PROTOCOL}\n{table(rows)}\n\n{SOURCE}"
+    short = short_table(rows)
+    finish(options, {"annotation_efficiency": text, "annotation_efficiency, in short": short})
+    print("\n".join(verdicts(rows)))
 
 
-class Kept:
-    """Rows that are kept in a file, so that an interrupted run goes on where it stopped."""
-
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self.rows: list[dict[str, Any]] = []
-        if path and path.exists():
-            self.rows = json.loads(path.read_text())
-
-    def has(self, key: dict[str, Any]) -> bool:
-        """Whether this was measured already."""
-        return any(key.items() <= row.items() for row in self.rows)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Keep a row."""
-        self.rows.append(row)
-        print(json.dumps(row), file=sys.stderr, flush=True)
-        if self.path:
-            lines = ",\n".join(json.dumps(row) for row in self.rows)
-            part = self.path.with_suffix(".part")
-            part.write_text(f"[\n{lines}\n]\n")
-            part.replace(self.path)
+def cells(arm: str, amounts: tuple[str, ...], seeds: int) -> list[tuple[str, int]]:
+    """Strokes and seeds to run; without annotation nothing depends on a seed."""
+    wanted = [amount for amount in ARMS[arm] if amount in ("0", *amounts)]
+    return [(a, s) for a, s in product(wanted, range(seeds)) if a != "0" or s == 0]
 
 
-def model_hash(model: str) -> str:
-    """First digits of the weights' hash, by which kept rows are known."""
-    from napari_infoleak.segmenters import registry
-
-    shipped = {info.name: info.path for info in registry.models()}
-    return hashlib.sha256(Path(shipped.get(model, model)).read_bytes()).hexdigest()[:12]
-
-
-def answer(arm: str, data: Data, plane: int, painted: Stack, seed: int, model: str) -> Stack:
-    """Labels of val by one arm."""
-    if arm == "no annotation":
-        return alone(data, model)
-    if arm == "forest":
-        return forest(data, plane, painted, seed)
-    if arm == "leak with permuted labels":
-        painted = permuted(painted, seed)
-    return leakage(data, plane, painted, model)
-
-
-def figures(found: dict[str, Any]) -> dict[str, float]:
-    """The figures of the table, out of the scorer's."""
-    return {
-        "membrane_iou": round(found["iou"]["2"], 5),
-        "cldice": round(found["cldice"], 5),
-        "v_rand": round(found["v_rand"], 5),
-        "v_info": round(found["v_info"], 5),
-    }
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Median and range over the seeds, as Markdown."""
-    lines = [
-        f"Hardware: {platform.processor() or platform.machine()}, {os.cpu_count()} cores.",
-        "",
-        "| set | strokes a class | arm | membrane IoU (min-max) | V_rand | V_info | clDice | s |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    order = sorted(
-        rows,
-        key=lambda r: (
-            list(SETS).index(r["set"]),
-            ("0", *AMOUNTS).index(r["strokes"]),
-            ARMS.index(r["arm"]),
-        ),
+def figures(answer: Answer, truth: Stack, referee: Referee) -> Row:
+    """The figures of the table."""
+    labels = answer.labels
+    found = referee.score.score(labels, truth, "semantic", 2)
+    return rounded(
+        {
+            "membrane_iou": found["iou"]["2"],
+            "cldice": found["cldice"],
+            "v_rand": found["v_rand"],
+            "v_info": found["v_info"],
+            "ece": expected_calibration_error(answer.membrane, truth == 2),
+            "error_auroc": auroc(answer.uncertainty, labels != truth),
+        }
     )
-    seen = dict.fromkeys((r["set"], r["strokes"], r["arm"]) for r in order)
-    for name, amount, arm in seen:
-        own = [r for r in rows if (r["set"], r["strokes"], r["arm"]) == (name, amount, arm)]
 
-        def middle(key: str, own: list[dict[str, Any]] = own) -> float:
-            return float(np.median([r[key] for r in own]))
 
-        ious = [r["membrane_iou"] for r in own]
-        lines.append(
-            f"| {name} | {amount} | {arm} | {middle('membrane_iou'):.3f}"
-            f" ({min(ious):.3f}-{max(ious):.3f}) | {middle('v_rand'):.3f}"
-            f" | {middle('v_info'):.3f} | {middle('cldice'):.3f} | {middle('seconds'):.1f} |"
+def table(rows: list[Row]) -> str:
+    """Median and range over the seeds, as Markdown."""
+    head = ["set", "strokes a class", "arm", "seeds", "membrane IoU (min-max)", "V_rand", "V_info"]
+    lines = []
+    for name, amount, arm in product(SETS, ("0", *AMOUNTS), ARMS):
+        own = of(rows, set=name, strokes=amount, arm=arm)
+        if own:
+            start = [name, amount, arm, str(len(own)), shown(own, "membrane_iou", span=True)]
+            rest = ("v_rand", "v_info", "cldice", "ece", "error_auroc")
+            lines.append([*start, *(shown(own, figure) for figure in rest)])
+    return markdown([*head, "clDice", "ECE", "AUROC of errors"], lines)
+
+
+def short_table(rows: list[Row]) -> str:
+    """Median membrane IoU alone, a line a set and method."""
+    titles = {
+        "isbi2012": "ISBI 2012, fly larva, TEM",
+        "vnc_stack1": "fly nerve cord, TEM",
+        "epfl6": "hippocampus, FIB-SEM",
+    }
+    arms = {LEAK: "**infoleak**", TUNED: "U-Net, fine-tuned 60 s", FOREST: "forest"}
+    lines = []
+    for (name, title), (arm, told) in product(titles.items(), arms.items()):
+        own = of(rows, set=name, arm=arm)
+        alone = of(rows, set=name, arm=ALONE) if arm == LEAK else []
+        cols = [alone, *(of(own, strokes=amount) for amount in AMOUNTS)]
+        if own:
+            values = (middle(col, "membrane_iou") for col in cols)
+            told_values = ("-" if np.isnan(value) else f"{value:.2f}" for value in values)
+            lines.append([f"{title}: {told}", *told_values])
+    head = ["membrane IoU, median of seeds", "no paint"]
+    return markdown([*head, "3 strokes", "10 strokes", "30 strokes", "one dense plane"], lines)
+
+
+def verdicts(rows: list[Row]) -> list[str]:
+    """Which goals the medians meet."""
+    told = []
+    for name, amount, figure, sense, goal in GOALS:
+        value = middle(of(rows, set=name, strokes=amount, arm=LEAK), figure)
+        told.append(verdict(f"{name}, {amount}: {figure}", value, sense, goal))
+    for name, amount in product(SETS, AMOUNTS[:3]):
+        ours, rival = (
+            middle(of(rows, set=name, strokes=amount, arm=arm), "membrane_iou")
+            for arm in (LEAK, TUNED)
         )
-    return "\n".join(lines)
+        told.append(verdict(f"{name}, {amount}: membrane_iou beside {TUNED}", ours, ">=", rival))
+    return told
 
 
 def _options() -> argparse.Namespace:
-    shared = Path(__file__).parents[2] / "shared"
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    data, referee = os.environ.get("INFOLEAK_DATA"), os.environ.get("INFOLEAK_REFEREE")
-    parser.add_argument("--data", type=Path, default=Path(data or shared / "data"))
-    parser.add_argument("--referee", type=Path, default=Path(referee or shared / "referee"))
-    parser.add_argument("--model", default="membrane")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    folder_options(parser)
+    run_options(parser)
     parser.add_argument("--sets", nargs="+", default=list(SETS), choices=list(SETS))
     parser.add_argument("--amounts", nargs="+", default=list(AMOUNTS), choices=AMOUNTS)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     options = parser.parse_args()
-    needed = (*(options.data / name for name in options.sets), options.referee / "score.py")
-    for path in needed:
-        if not path.exists():
-            parser.error(f"{path} is not there: give --data and --referee")
+    check_folders(parser, options, *options.sets)
     return options
 
 
