@@ -12,26 +12,42 @@ import copy
 import hashlib
 import math
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import BadInput, BadModelFile
+from napari_infoleak.core.normalise import normalise
 from napari_infoleak.nets.leakage_net import LeakageNet, frequency, prior_scores
 from napari_infoleak.nets.read_out import ridge
-from napari_infoleak.segmenters.encoding import EncodedPlane, encode
+from napari_infoleak.segmenters.encoding import EncodedPlane, encode, features_of, padded
+from napari_infoleak.segmenters.fitted_head import (
+    ENOUGH,
+    FOLDS,
+    HeldBack,
+    fit_head,
+    folds,
+    fullest,
+    joined,
+    painted_cells,
+)
 from napari_infoleak.segmenters.memory import LeakageMemory, balance, choose
 from napari_infoleak.segmenters.protocol import SegmenterSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from napari_infoleak.core.support import SupportPlane, SupportSet
 
 METHOD = "annotation-leakage"
 _PRESET = (1, 2)  # interior, membrane
+_FITTED_PLANES, _FITTED_SIDE = 3, 384  # that a head is fitted to: in well under a second
 _KEPT_BYTES = 2**28  # of encoded planes, so that a new stroke costs its own plane alone
 
 
@@ -159,6 +175,13 @@ class AnnotationLeakage:
                 f"only class {ids[0]} is painted; paint at least one stroke of a second class"
             )
         planes = sorted(support.planes, key=lambda plane: plane.hash)
+        version = f"{self.weights_hash[:16]}-{support.hash[:16]}"
+        memory = self._memory(planes, ids, version)
+        return replace(memory, head=self._head(planes, memory)).to(self._device)
+
+    def _memory(
+        self, planes: Sequence[SupportPlane], ids: tuple[int, ...], version: str
+    ) -> LeakageMemory:
         parts = [self._encode(plane) for plane in planes]
         self._forget()
         weights = _weights(planes)
@@ -170,7 +193,7 @@ class AnnotationLeakage:
         origin = torch.arange(len(parts)).repeat_interleave(sizes)
         affinity = _affinity(parts, weights, ids)
         places = torch.cat([origin[:, None], torch.cat([part.places for part in parts])], 1)
-        memory = LeakageMemory(
+        return LeakageMemory(
             class_ids=ids,
             keys=torch.cat([part.keys for part in parts])[kept],
             values=values,
@@ -180,9 +203,45 @@ class AnnotationLeakage:
             frequency=_frequency(planes, parts, weights, ids),
             preset=ids == _PRESET and bool(affinity[1] >= affinity[0]),
             places=places[kept],
-            version=f"{self.weights_hash[:16]}-{support.hash[:16]}",
+            version=version,
         )
-        return memory.to(self._device)
+
+    def _head(self, planes: Sequence[SupportPlane], memory: LeakageMemory) -> Tensor | None:
+        """Fit a head to what is painted, see `fitted_head`."""
+        cells = sum(painted_cells(plane.annotation) for plane in planes)
+        if cells < ENOUGH:
+            return None
+        plain = self.with_leak(1.0)
+        plain.membrane_offset = 0.0  # a preference is no likelihood
+        shares = [folds(plane.annotation) for plane in planes]
+        fullest_first = sorted(range(len(planes)), key=lambda i: -(shares[i] >= 0).sum())
+        parts = []
+        for k in range(FOLDS):
+            rest = [_without(p, share == k) for p, share in zip(planes, shares, strict=True)]
+            known = _memory_of(plain, rest, memory)
+            if known is None:
+                continue
+            held = [
+                plain._held_back(planes[i], shares[i] == k, known)
+                for i in fullest_first[:_FITTED_PLANES]
+            ]
+            parts.append(joined(held))
+        return fit_head(parts, cells)
+
+    def _held_back(
+        self, plane: SupportPlane, asked: NDArray[np.bool_], memory: LeakageMemory
+    ) -> HeldBack:
+        """Answer some painted pixels of a plane."""
+        step = self.net.multiple_of
+        asked = padded(asked, step, "constant")
+        annotation = padded(plane.annotation, step, "constant")
+        window = fullest(annotation * asked, _FITTED_SIDE, step)
+        features = features_of(self.net, padded(normalise(plane.image), step, "reflect"), window)
+        scores, inputs = self._answer(features, memory)
+        seen = torch.from_numpy(asked[window])
+        paint = torch.from_numpy(annotation[window].astype(np.int64))[seen]
+        index = torch.searchsorted(torch.tensor(memory.class_ids), paint)
+        return HeldBack(scores[0].cpu()[:, seen].T, inputs[0].cpu()[:, seen].T, index)
 
     @torch.inference_mode()
     def scores(self, tiles: Tensor, memory: LeakageMemory) -> Tensor:
@@ -207,10 +266,19 @@ class AnnotationLeakage:
         if not memory.version.startswith(self.weights_hash[:16]):
             raise BadInput("the memory was made by other weights; make it again with remember")
         features = self.net.body(tiles.contiguous(memory_format=torch.channels_last))
+        scores, inputs = self._answer(features, memory)
+        if memory.head is None:
+            return scores
+        slopes, offset = memory.head[:, :-1], memory.head[:, -1]
+        more = torch.einsum("bfyx,kf->bkyx", inputs, slopes) + offset[:, None, None]
+        return scores + self.leak * more
+
+    def _answer(self, features: Tensor, memory: LeakageMemory) -> tuple[Tensor, Tensor]:
+        """Scores, and what a head may correct them by, (B F Y X)."""
         own: Tensor = self.net.own(features).log_softmax(1)
         base = own + own.new_tensor([0.0, self.membrane_offset])[:, None, None]
         if len(memory) == 0:
-            return base
+            return base, features
         if not memory.preset:  # as far as the leak is off, what the network itself makes of them
             base = (1 - self.leak) * prior_scores(own, memory.affinity)
         keys = self.net.key_head.keys(features)
@@ -226,7 +294,8 @@ class AnnotationLeakage:
             likeness,
             linear,
         )
-        return base + self.leak * added[-1]
+        inputs = [features, own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear]
+        return base + self.leak * added[-1], torch.cat(inputs, 1)
 
     @property
     def _device(self) -> torch.device:
@@ -274,6 +343,24 @@ class AnnotationLeakage:
             places=torch.zeros((0, 3), dtype=torch.int64),
             version=f"{self.weights_hash[:16]}-none",
         ).to(self._device)
+
+
+def _without(plane: SupportPlane, held_back: NDArray[np.bool_]) -> SupportPlane:
+    """A plane less some of its paint."""
+    rest = np.where(held_back, 0, plane.annotation).astype(plane.annotation.dtype)
+    digest = hashlib.sha256(plane.hash.encode() + np.packbits(held_back).tobytes())
+    return replace(plane, annotation=rest, hash=digest.hexdigest())
+
+
+def _memory_of(
+    segmenter: AnnotationLeakage, planes: Sequence[SupportPlane], like: LeakageMemory
+) -> LeakageMemory | None:
+    """A memory of the same classes; None if a class has no paint left."""
+    painted = [plane for plane in planes if plane.annotation.any()]
+    if {k for plane in painted for k in plane.strokes} != set(like.class_ids):
+        return None
+    memory = segmenter._memory(painted, like.class_ids, like.version)
+    return replace(memory, preset=like.preset).to(segmenter._device)
 
 
 def _weights(planes: Sequence[SupportPlane]) -> list[float]:

@@ -78,8 +78,8 @@ def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
         On the CPU.
     """
     step = net.multiple_of
-    image = _whole(normalise(plane.image), step, "reflect")
-    annotation = _whole(plane.annotation, step, "constant")
+    image = padded(normalise(plane.image), step, "reflect")
+    annotation = padded(plane.annotation, step, "constant")
     blocks = [
         _encode_block(net, image, annotation, window) for window in _painted(annotation, step)
     ]
@@ -111,7 +111,7 @@ def _thinned(plane: EncodedPlane) -> EncodedPlane:
     )
 
 
-def _whole(array: NDArray[Any], step: int, mode: str) -> NDArray[Any]:
+def padded(array: NDArray[Any], step: int, mode: str) -> NDArray[Any]:
     """Pad at the bottom and right to whole steps, as the tiles of an image are."""
     height, width = array.shape
     margins = [(0, -height % step), (0, -width % step)]
@@ -140,7 +140,7 @@ def _encode_block(
     net: LeakageNet, image: NDArray[Any], annotation: NDArray[Any], window: Window
 ) -> EncodedPlane:
     stride = net.key_head.stride
-    features = _features(net, image, window)
+    features = features_of(net, image, window)
     labels = torch.from_numpy(annotation[window].astype(np.int64))
     cells = rearrange(labels, "(y a) (x b) -> (y x) (a b)", a=stride, b=stride)
     used = (cells > 0).any(1)
@@ -161,8 +161,8 @@ def _encode_block(
     )
 
 
-def _features(net: LeakageNet, image: NDArray[Any], window: Window) -> Tensor:
-    """Features of a window, seen with what surrounds it."""
+def features_of(net: LeakageNet, image: NDArray[Any], window: Window) -> Tensor:
+    """Features of a window, seen with what surrounds it, shape (1, F, Y, X)."""
     halo = net.reach
     outer = tuple(
         slice(max(0, w.start - halo), min(n, w.stop + halo))

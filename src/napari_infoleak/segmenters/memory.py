@@ -39,6 +39,8 @@ class LeakageMemory:
         Where an entry came from: plane of the support set in the order of the hashes, y, x.
     version : str
         Hash of the support set and of the weights.
+    head : Tensor, shape (K, F + 1), or None
+        Linear correction of the scores, see `segmenters.fitted_head`.
     """
 
     class_ids: tuple[int, ...]
@@ -51,6 +53,7 @@ class LeakageMemory:
     preset: bool
     places: Tensor
     version: str
+    head: Tensor | None = None
 
     def __len__(self) -> int:
         """Number of entries."""
@@ -62,7 +65,8 @@ class LeakageMemory:
             name: getattr(self, name).to(device)
             for name in ("keys", "values", "bias", "rule", "affinity", "frequency")
         }
-        return replace(self, **moved)
+        head = None if self.head is None else self.head.to(device)
+        return replace(self, head=head, **moved)
 
 
 def majority(values: Tensor) -> Tensor:
