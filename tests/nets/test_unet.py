@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -31,6 +33,19 @@ def test_nothing_beyond_the_reach_changes_an_answer() -> None:
     with torch.no_grad():
         before, after = net.body(image), net.body(changed)
     torch.testing.assert_close(before[..., kept, kept], after[..., kept, kept])
+
+
+def test_a_halved_net_gives_nearly_the_same_features() -> None:
+    torch.manual_seed(0)
+    exact = UNet(1, (4, 8, 8), 6).eval()
+    halved = copy.deepcopy(exact)
+    halved.halve()
+    halved.halve()  # once is enough
+    x = torch.randn(1, 1, 32, 48)
+    with torch.no_grad():
+        expected, found = exact(x), halved(x)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, atol=0.02 * float(expected.abs().max()), rtol=0)
 
 
 def test_every_parameter_of_the_body_gets_a_gradient() -> None:
