@@ -116,7 +116,8 @@ class Store:
                 f"{self.last} does not fit the network; begin a new training"
             ) from error
         rows, columns = self._rows()
-        kept = [row for row in rows if int(row["step"]) <= state.step]
+        known = state.step if state.step or state.before else -1
+        kept = [row for row in rows if int(row["step"]) <= known]
         if len(kept) < len(rows):
             self._write(kept, columns)
 

@@ -39,7 +39,7 @@ VALIDATIONS = 20  # in a training, as far as they take no more than `_VALIDATING
 _VALIDATING = 0.15
 _FIRST = 0.3  # of the time, that the first validation may take
 _REPORT_STEPS, _REPORT_SECONDS = 10, 1.0
-_SAVE_SECONDS = 60.0
+SAVE_SECONDS = 60.0
 _PATIENCE = 20  # steps in a row that may come to nothing
 _TICKS = 1000  # of the progress
 
@@ -198,7 +198,8 @@ class Loop:
         self._listen, self._progress = listen, progress
         device = self._ranks.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            if state.step == 0:
+            if state.step == 0 and state.before is None:
+                self._save()  # a disk that is full is better known now
                 early = budget.began + _FIRST * (budget.end - budget.began)
                 self._validate(Deadline(cancel, early))
                 state.before = state.best
@@ -232,7 +233,7 @@ class Loop:
                 self._validate(Deadline(cancel, budget.last_step))
             elif self._time_to_report():
                 self._report(rate)
-            if time.monotonic() - self._saved > _SAVE_SECONDS:
+            if time.monotonic() - self._saved > SAVE_SECONDS:
                 self._save()
 
     def _step(self, share: float, rate: float) -> None:
