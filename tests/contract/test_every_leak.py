@@ -21,6 +21,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "feedback-unet": TINY,
     "mutual-leakage": TINY | {"window": 32},
     "class-distillation": TINY | {"teacher_widths": (4, 8), "teacher_features": 4},
+    "continual": TINY | {"dimensions": 8},
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""
@@ -81,8 +82,12 @@ def learn(segmenter: Trainable, steps: int, rate: float = 0.02) -> dict[str, flo
                     parameter -= rate * gradient / (size + 1e-8)
     for module in segmenter.modules():
         module.eval()
-    names = {id(p): n for module in segmenter.modules() for n, p in module.named_parameters()}
-    return {name: moved.get(key, 0.0) for key, name in names.items()}
+    named = [
+        (f"{number}.{name}" if number else name, parameter)
+        for number, module in enumerate(segmenter.modules())
+        for name, parameter in module.named_parameters()
+    ]
+    return {name: moved.get(id(parameter), 0.0) for name, parameter in named}
 
 
 def answer(segmenter: Trainable, given: torch.Tensor) -> torch.Tensor:

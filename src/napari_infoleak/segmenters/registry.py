@@ -146,6 +146,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="continual",
+            title="Continual learning",
+            summary="Classes can join a trained model without it forgetting the old ones.",
+            paper="doi 10.1109/ICCVW60793.2023.00383",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.continual:ContinualSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
