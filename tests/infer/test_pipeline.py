@@ -438,3 +438,36 @@ def test_blending_survives_a_lack_of_memory():
     assert steps[-1] == (2, 2)
     with pytest.raises(OutOfMemory):
         ask(image, Limited(endless(), 5, MemoryError()))
+
+
+# ------------------------------------------------------------------ while a user is painting
+
+
+class Repeating(FakeSegmenter):
+    """Notes how many of its answers it was told to keep."""
+
+    kept = 0
+
+    def scores_again(self, tiles, memory):
+        self.kept += 1
+        return self.scores(tiles, memory)
+
+
+@pytest.mark.parametrize(
+    ("shape", "region", "tile", "kept"),
+    [
+        ((64, 64), None, None, 1),
+        ((3, 64, 64), {"z": 1, "y": slice(0, 40), "x": slice(8, 64)}, None, 1),
+        ((3, 64, 64), None, None, 0),  # a stack would drive out what the user looks at
+        ((400, 64), None, 128, 0),
+    ],
+)
+def test_what_is_kept_is_the_view_alone(shape, region, tile, kept):
+    plain = tiny()
+    segmenter = Repeating(plain.net, plain.spec)
+    image = picture(*shape)
+    where = None if region is None else Region.from_slices(image.label_shape, **region)
+    out = ask(image, segmenter, region=where, tile=tile)
+    assert segmenter.kept == kept
+    expected = ask(image, plain, region=where, tile=tile)
+    np.testing.assert_array_equal(out.labels, expected.labels)

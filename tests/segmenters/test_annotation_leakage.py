@@ -13,12 +13,13 @@ from napari_infoleak.core.errors import BadInput, BadModelFile
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.nets.leakage_net import LeakageNet
-from napari_infoleak.segmenters import annotation_leakage, encoding
+from napari_infoleak.segmenters import encoding, encodings
 from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 
 if TYPE_CHECKING:
     from napari_infoleak.core.support import SupportPlane
     from napari_infoleak.segmenters.encoding import EncodedPlane
+    from napari_infoleak.segmenters.features import Features
 
 
 def small(stride: int = 4) -> LeakageNet:
@@ -135,7 +136,7 @@ def test_encoded_planes_do_not_pile_up(
 ) -> None:
     calls = counted(monkeypatch)
     first = segmenter.remember(supported(1, 2))
-    monkeypatch.setattr(annotation_leakage, "_KEPT_BYTES", 0)
+    monkeypatch.setattr(encodings, "_KEPT_BYTES", 0)
     for _ in range(2):
         again = segmenter.remember(supported(1, 2))
         assert torch.equal(first.keys, again.keys)
@@ -143,15 +144,15 @@ def test_encoded_planes_do_not_pile_up(
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Hashes of the planes that the network is run over from now on."""
+    """Hashes of the planes that are encoded from now on."""
     seen: list[str] = []
     encode = encoding.encode
 
-    def count(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
+    def count(net: LeakageNet, features: Features, plane: SupportPlane) -> EncodedPlane:
         seen.append(plane.hash)
-        return encode(net, plane)
+        return encode(net, features, plane)
 
-    monkeypatch.setattr(annotation_leakage, "encode", count)
+    monkeypatch.setattr(encodings, "encode", count)
     return seen
 
 

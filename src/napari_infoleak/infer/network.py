@@ -12,6 +12,7 @@ from napari_infoleak.infer.blend import Blend
 from napari_infoleak.infer.budget import is_out_of_memory, release
 from napari_infoleak.infer.outputs import Piece
 from napari_infoleak.infer.tiles import Box, Tile, down_to, plan, up_to
+from napari_infoleak.segmenters.protocol import Repeatable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -49,6 +50,8 @@ class Network:
         Where the segmenter is.
     tick : callable
         Called with the number of pixels just answered.
+    again : bool
+        Whether the very same tiles will be asked about again, as while a user paints.
     """
 
     def __init__(
@@ -61,8 +64,12 @@ class Network:
         tile: int,
         device: torch.device,
         tick: Callable[[int], None],
+        again: bool = False,
     ) -> None:
         self._segmenter = segmenter
+        self._ask = segmenter.scores
+        if again and isinstance(segmenter, Repeatable):
+            self._ask = segmenter.scores_again
         self._memory = memory
         self._size = size
         self._box = box
@@ -205,7 +212,7 @@ class Network:
 
     def _probabilities(self, tiles: Sequence[NDArray[np.float32]]) -> Tensor:
         values = torch.from_numpy(np.stack(tiles)).to(self._device)
-        scores = self._segmenter.scores(values, self._memory)
+        scores = self._ask(values, self._memory)
         expected = len(tiles), len(self._memory.class_ids), *values.shape[-2:]
         if tuple(scores.shape) != expected:
             raise InfoleakError(

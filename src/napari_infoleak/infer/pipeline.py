@@ -130,6 +130,7 @@ def _network(
         tile = default_tile(segmenter, memory, (height, width), device)
     halo = max(0, segmenter.spec.halo)
     tiles = len(plan(height, width, tile, halo, _step(segmenter), box))
+    planes = region.shape[0] * region.shape[1]
     return Network(
         segmenter,
         memory,
@@ -137,7 +138,8 @@ def _network(
         box=box,
         tile=tile,
         device=device,
-        tick=_ticker(progress, region.shape[0] * region.shape[1], tiles, box.area),
+        tick=_ticker(progress, planes, tiles, box.area),
+        again=planes * tiles == 1,  # what a user looks at, and paints on
     )
 
 

@@ -12,6 +12,7 @@ are joined are ours.
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from einops import rearrange
@@ -45,6 +46,16 @@ class KeyHead(nn.Module):
         """(B F Y X) -> (B D+1 Y X); the last is 1, for the offset."""
         phi = self.to_linear(features)
         return torch.cat([phi, torch.ones_like(phi[:, :1])], 1)
+
+    def ruled(self, features: Tensor, rule: Tensor) -> Tensor:
+        """Scores of a linear rule; (B F Y X), (K D+1) -> (B K Y X).
+
+        The rule goes into the convolution: `linear` of a whole tile takes time and memory.
+        """
+        slopes, offset = rule[:, :-1], rule[:, -1]
+        weight = slopes @ self.to_linear.weight.flatten(1)
+        bias = offset + slopes @ cast("Tensor", self.to_linear.bias)
+        return F.conv2d(features, weight[..., None, None], bias)
 
 
 def label_patches(annotation: Tensor, stride: int, classes: int) -> Tensor:

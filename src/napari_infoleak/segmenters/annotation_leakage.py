@@ -86,6 +86,22 @@ class AnnotationLeakage:
         self._encoded: OrderedDict[str, EncodedPlane] = OrderedDict()
 
     @classmethod
+    def fresh(
+        cls, classes: ClassTable, channels: int = 1, **options: Any
+    ) -> AnnotationLeakage:
+        """Make one that has learned nothing; its classes are those of the support set it is given.
+
+        Parameters
+        ----------
+        classes : ClassTable
+            What is painted; by itself it will answer with interior and membrane.
+        channels : int
+        **options
+            Sizes, see `LeakageNet`.
+        """
+        return cls(LeakageNet(channels, **options))
+
+    @classmethod
     def from_file(
         cls, tensors: Mapping[str, Tensor], header: Mapping[str, Any]
     ) -> AnnotationLeakage:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.support import SupportPlane
     from napari_infoleak.nets.leakage_net import LeakageNet
+    from napari_infoleak.segmenters.features import Features, Window
 
-Window = tuple[slice, slice]
-_BLOCK = 1024  # pixels a side that are encoded at a time, and only where there is paint
+_WHOLE = 1024  # planes with sides up to this are seen whole, as they are when they are answered
+_BLOCK = 512  # pixels a side of larger planes that are seen at a time, where there is paint
 _MOST = 65_536  # entries of a plane: all of 1024 x 1024 painted pixels, and a sample of more
 
 
@@ -62,13 +63,15 @@ class EncodedPlane:
         return torch.stack([(self.patches == k).sum(1, dtype=torch.int16) for k in ids], 1)
 
 
-def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
-    """Run the network over the painted parts of a plane.
+def encode(net: LeakageNet, features: Features, plane: SupportPlane) -> EncodedPlane:
+    """Gather what the network sees under the paint of a plane.
 
     Parameters
     ----------
     net : LeakageNet
         In evaluation mode.
+    features : Features
+        Of its body.
     plane : SupportPlane
         With at least one labelled pixel.
 
@@ -81,7 +84,9 @@ def encode(net: LeakageNet, plane: SupportPlane) -> EncodedPlane:
     image = padded(normalise(plane.image), step, "reflect")
     annotation = padded(plane.annotation, step, "constant")
     blocks = [
-        _encode_block(net, image, annotation, window) for window in _painted(annotation, step)
+        _encode_block(net, features_of(net, features, image, window), annotation[window], window)
+        for window in _blocks(image.shape, step)
+        if annotation[window].any()
     ]
     moments: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
     membrane: dict[int, float] = {}
@@ -120,57 +125,76 @@ def padded(array: NDArray[Any], step: int, mode: str) -> NDArray[Any]:
     return np.pad(array, margins, mode=mode)  # type: ignore[call-overload,no-any-return]
 
 
-def _painted(annotation: NDArray[Any], step: int) -> Iterator[Window]:
-    """Boxes around the paint, one a block, on the grid of the network's steps."""
-    side = _BLOCK // step * step
-    for top in range(0, annotation.shape[0], side):
-        for left in range(0, annotation.shape[1], side):
-            block = annotation[top : top + side, left : left + side]
-            rows, columns = np.flatnonzero(block.any(1)), np.flatnonzero(block.any(0))
-            if len(rows):
-                yield _on_grid(top, rows, step), _on_grid(left, columns, step)
+def _blocks(shape: tuple[int, ...], step: int) -> Iterator[Window]:
+    """Cut a plane into what is seen at a time: always at the same places, wherever the paint is.
+
+    So a stroke more asks for features that are there already, and a stroke less leaves no trace.
+    """
+    side = max(shape) if max(shape) <= _WHOLE else _BLOCK // step * step
+    for top in range(0, shape[0], side):
+        for left in range(0, shape[1], side):
+            yield slice(top, min(top + side, shape[0])), slice(left, min(left + side, shape[1]))
 
 
-def _on_grid(start: int, used: NDArray[np.int64], step: int) -> slice:
-    low, high = start + int(used[0]), start + int(used[-1]) + 1
-    return slice(low // step * step, -(-high // step) * step)
+def features_of(net: LeakageNet, features: Features, image: NDArray[Any], window: Window) -> Tensor:
+    """Features of a window, seen with what surrounds it.
+
+    Parameters
+    ----------
+    net : LeakageNet
+    features : Features
+        Of its body.
+    image : ndarray, shape (Y, X)
+        Normalised and `padded`.
+    window : (slice, slice)
+        On the grid of the network's steps.
+
+    Returns
+    -------
+    Tensor, shape (1, F, rows, columns)
+        On the network's device; to be read only.
+    """
+    outer = [slice(0, size) for size in image.shape]
+    if max(image.shape) > _WHOLE:
+        halo = net.body.reach
+        outer = [
+            slice(max(0, w.start - halo), min(size, w.stop + halo))
+            for w, size in zip(window, image.shape, strict=True)
+        ]
+    tile = torch.from_numpy(np.ascontiguousarray(image[tuple(outer)], np.float32))[None, None]
+    rows, columns = (
+        slice(w.start - o.start, w.stop - o.start) for w, o in zip(window, outer, strict=True)
+    )
+    tile = tile.to(net.log_penalty.device)
+    if max(image.shape) > _WHOLE:
+        return features.again(tile, (rows, columns))
+    return features.again(tile)[..., rows, columns]
 
 
 def _encode_block(
-    net: LeakageNet, image: NDArray[Any], annotation: NDArray[Any], window: Window
+    net: LeakageNet, features: Tensor, annotation: NDArray[Any], window: Window
 ) -> EncodedPlane:
+    """Look at the painted cells alone; (1 F Y X), (Y X)."""
     stride = net.key_head.stride
-    features = features_of(net, image, window)
-    labels = torch.from_numpy(annotation[window].astype(np.int64))
-    cells = rearrange(labels, "(y a) (x b) -> (y x) (a b)", a=stride, b=stride)
-    used = (cells > 0).any(1)
+    labels = torch.from_numpy(annotation.astype(np.int64))
+    cells = rearrange(labels, "(y a) (x b) -> y x (a b)", a=stride, b=stride)
+    used = (cells > 0).any(2)
     rows, columns = (torch.arange(w.start, w.stop, stride) for w in window)
+    patches = rearrange(features[0], "f (y a) (x b) -> y x f a b", a=stride, b=stride)[used]
+    cells = cells[used]
 
-    seen = labels > 0
-    ids = torch.unique(labels[seen])
-    index = torch.searchsorted(ids, labels[seen])
-    phi = net.key_head.linear(features)[0].permute(1, 2, 0).cpu()[seen].double()
+    seen = cells > 0
+    ids = torch.unique(cells[seen])
+    index = torch.searchsorted(ids, cells[seen])
+    # Each pixel by itself: what is asked of it here looks at no neighbour.
+    pixels = rearrange(patches, "m f a b -> m (a b) f")[seen].T[None, ..., None]
+    phi = net.key_head.linear(pixels)[0, ..., 0].T.cpu().double()
     sums = class_moments(phi, index, len(ids))
-    wall = net.own(features).softmax(1)[0, 1].cpu()[seen]
+    wall = net.own(pixels).softmax(1)[0, 1, :, 0].cpu()
     return EncodedPlane(
-        net.key_head.keys(features)[0].flatten(1).T.cpu()[used].float(),
-        cells[used].to(torch.uint8),
-        torch.cartesian_prod(rows, columns)[used],
+        net.key_head.keys(patches).flatten(1).cpu(),
+        cells.to(torch.uint8),
+        torch.cartesian_prod(rows, columns)[used.flatten()],
         {int(k): (sums[0][i], sums[1][i], sums[2][i]) for i, k in enumerate(ids)},
         {int(k): float(wall[index == i].sum()) for i, k in enumerate(ids)},
     )
-
-
-def features_of(net: LeakageNet, image: NDArray[Any], window: Window) -> Tensor:
-    """Features of a window, seen with what surrounds it, shape (1, F, Y, X)."""
-    halo = net.reach
-    outer = tuple(
-        slice(max(0, w.start - halo), min(n, w.stop + halo))
-        for w, n in zip(window, image.shape, strict=True)
-    )
-    device = net.log_penalty.device
-    tile = torch.from_numpy(np.ascontiguousarray(image[outer], np.float32))[None, None].to(device)
-    features = net.body(tile.contiguous(memory_format=torch.channels_last))
-    crop = [slice(w.start - o.start, w.stop - o.start) for w, o in zip(window, outer, strict=True)]
-    inside: Tensor = features[..., crop[0], crop[1]].contiguous()
-    return inside

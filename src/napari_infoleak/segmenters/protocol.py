@@ -86,6 +86,14 @@ class Segmenter(Protocol):
 
 
 @runtime_checkable
+class Repeatable(Protocol):
+    """A segmenter that can keep what it saw in a tile until the user has painted some more."""
+
+    def scores_again(self, tiles: Tensor, memory: Any) -> Tensor:
+        """As `scores`, bit by bit, for tiles that will be asked about again."""
+
+
+@runtime_checkable
 class Trainable(Segmenter, Protocol):
     """A segmenter that learns.
 

@@ -89,13 +89,15 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo(
             name="annotation-leakage",
             title="Annotation leakage",
-            summary="Your painted strokes are looked up while an image is segmented; no training.",
+            summary="Your strokes are looked up while an image is segmented; needs no training.",
             paper="arXiv 2304.07991",
             evidence="reconstructed",
             dims=(2,),
-            trains=False,
+            trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.annotation_leakage:AnnotationLeakage",
+            init="membrane",
+            recipe="napari_infoleak.learn.recipes.episodic:episodic",
         ),
         MethodInfo(
             name="feedback-unet",
