@@ -22,11 +22,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "mutual-leakage": TINY | {"window": 32},
     "class-distillation": TINY | {"teacher_widths": (4, 8), "teacher_features": 4},
     "continual": TINY | {"dimensions": 8},
+    "feedback-attention": TINY | {"dimensions": 4, "window": 32},
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""
 
-AT_TEST = ["feedback-unet", "mutual-leakage", "word-patches"]
+AT_TEST = ["feedback-unet", "mutual-leakage", "word-patches", "feedback-attention"]
 """Methods whose leak is a part of the answer; the others leak while they learn."""
 
 CLASSES = ClassTable.membrane().add("mitochondria")

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from napari_infoleak.nets.attention import attend_in_windows
+from napari_infoleak.nets.attention import WindowedAttention
 from napari_infoleak.nets.blocks import ConvNormAct
 from napari_infoleak.nets.familiar import Familiar, widened
 from napari_infoleak.nets.heads import grown
@@ -31,46 +31,6 @@ if TYPE_CHECKING:
 
 Maps = dict[int, Tensor]
 """By level, 1 is half size."""
-
-
-class AdversarialAttention(nn.Module):
-    """ATA: attention among the judge's features, added to a map of the segmenting network.
-
-    Parameters
-    ----------
-    features, channels : int
-        Of the judge's map and of the map that is added to.
-    dimensions : int
-        Of queries, keys and values, which all come from the judge.
-    pool : int
-        By how much they are pooled.
-    window : int
-        Side of the field that a place sees, in places of the map.
-    """
-
-    def __init__(
-        self, features: int, channels: int, dimensions: int, pool: int, window: int
-    ) -> None:
-        super().__init__()
-        self.pool = pool
-        self.window = window
-        self.query = nn.Conv2d(features, dimensions, 1)
-        self.key = nn.Conv2d(features, dimensions, 1)
-        self.value = nn.Conv2d(features, dimensions, 1)
-        self.out = nn.Sequential(
-            nn.Conv2d(dimensions, channels, 1, bias=False), nn.BatchNorm2d(channels, momentum=0.03)
-        )
-        self.gamma = nn.Parameter(torch.zeros(()))
-
-    def forward(self, x: Tensor, judged: Tensor, leak: float) -> Tensor:
-        """(B C Y X) and the judge's map (B F Y X) -> (B C Y X)."""
-        query, key, value = (
-            F.max_pool2d(layer(judged), self.pool) for layer in (self.query, self.key, self.value)
-        )
-        found = attend_in_windows(query, key, value, self.window // self.pool)
-        found = F.interpolate(found, size=x.shape[-2:], mode="bilinear", align_corners=False)
-        added: Tensor = leak * self.gamma * self.out(found)
-        return x + added
 
 
 class Judge(nn.Module):
@@ -212,8 +172,8 @@ class MutualLeakageNet(nn.Module):
         if leaks in ("both", "ata"):
             for level in range(1, steps + 1):
                 judged, pool = widths[0] * 2**level, 4 if level <= 2 else 2
-                self.attention[str(level)] = AdversarialAttention(
-                    judged, widths[level], widths[0], pool, window // 2**level
+                self.attention[str(level)] = WindowedAttention(
+                    judged, judged, widths[level], widths[0], pool, window // 2**level
                 )
         if leaks in ("both", "pda"):
             for level in range(1, steps):
@@ -258,8 +218,8 @@ class MutualLeakageNet(nn.Module):
         def attend(level: int, found: Tensor) -> Tensor:
             if judged is None or str(level) not in self.attention:
                 return found
-            attended: Tensor = self.attention[str(level)](found, judged[level], leak)
-            return attended
+            added: Tensor = self.attention[str(level)](judged[level], judged[level], F.max_pool2d)
+            return found + leak * added
 
         def weigh(level: int, found: Tensor) -> Tensor:
             if str(level) not in self.early:

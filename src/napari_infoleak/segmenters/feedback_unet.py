@@ -8,36 +8,21 @@ import torch
 from torch import Tensor
 
 from napari_infoleak.nets.feedback import FeedbackUNet
-from napari_infoleak.segmenters.leaky import LeakySegmenter, wrongness
+from napari_infoleak.segmenters.rounds import RoundsSegmenter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from napari_infoleak.core.classes import ClassTable
-    from napari_infoleak.segmenters.batch import Batch
 
 _FIRST = "body.stem.0.conv.weight"
 
 
-class FeedbackSegmenter(LeakySegmenter):
+class FeedbackSegmenter(RoundsSegmenter):
     """A U-Net that thinks its answer over."""
 
     method = "feedback-unet"
     network = FeedbackUNet
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The same loss for the answer of every round."""
-        found = self.net.looks(batch.images)
-        return {
-            f"round {number}": wrongness(scores, batch.truth)
-            for number, scores in enumerate(found, 1)
-        }
-
-    @torch.inference_mode()
-    def rounds(self, tiles: Tensor) -> list[Tensor]:
-        """Scores of every round, (B C Y X) -> (B K Y X) each: what it thought first and last."""
-        found: list[Tensor] = self.net.looks(tiles, self.leak)
-        return found
 
     def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
         """As any; the first layer of a plain U-Net fits, for what is fed back it starts at 0."""

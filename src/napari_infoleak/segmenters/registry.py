@@ -160,6 +160,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="feedback-attention",
+            title="Feedback attention",
+            summary="It looks twice; the second look reads by attention what the first found.",
+            paper="arXiv 2008.06474",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.feedback_attention:FeedbackAttentionSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
