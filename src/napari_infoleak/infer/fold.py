@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+from torch.nn.utils.parametrize import is_parametrized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,6 +98,7 @@ def _fit(convolution: Convolution, norm: Norm) -> bool:
     return (
         same_dims
         and not grouped
+        and not is_parametrized(convolution)  # its weights are worked out anew each time
         and not norm.training
         and norm.running_mean is not None
         and norm.num_features == convolution.out_channels
