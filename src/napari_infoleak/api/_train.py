@@ -204,6 +204,8 @@ def _start(
     options: Mapping[str, Any],
 ) -> tuple[Trainable, str | None]:
     """Make the segmenter that will be trained, and name the model it starts from."""
+    from napari_infoleak.segmenters.protocol import Trainable
+
     source = info.init if init == _OWN else init
     if source is None or str(source) == "none":
         return _fresh(info, classes, seed, options), None
@@ -212,7 +214,7 @@ def _start(
     if header.get("method") == info.name and not options:
         loaded: Any = registry.load(source)
         missing = [entry for entry in classes if entry.id not in loaded.classes]
-        if missing:
+        if missing and isinstance(loaded, Trainable):  # others take classes as they are painted
             loaded.grow(missing)
         return loaded, path.name
     segmenter = _fresh(info, classes, seed, options)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from napari_infoleak.core.errors import BadInput
+from napari_infoleak.core.image import Image
 from napari_infoleak.core.normalise import normalise
+from napari_infoleak.core.support import SupportSet
 from napari_infoleak.learn.augment import Augment, cut
 from napari_infoleak.segmenters.batch import Batch
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_infoleak.core.classes import ClassTable
-    from napari_infoleak.core.support import SupportPlane, SupportSet
+    from napari_infoleak.core.support import SupportPlane
 
 _PLACES = 2**16  # pixels of a class and volume that crops may be drawn around
 _EDGE = 0.4  # of the crop's sides: how far from its middle that pixel may lie
@@ -116,6 +118,21 @@ def _join(planes: Sequence[SupportPlane], place: np.ndarray) -> Annotated:
     grey = torch.from_numpy(np.stack([normalise(plane.image) for plane in planes]))
     labels = torch.from_numpy(np.stack([place[plane.annotation] for plane in planes]))
     return Annotated(grey[None], labels, planes[0].weight, planes[0].permanent)
+
+
+def as_support(data: Iterable[Annotated], classes: ClassTable) -> SupportSet:
+    """Turn annotated volumes back to a support set; planes without annotation are left out."""
+    ids = np.array([0, *classes.ids], np.uint8)
+    support = SupportSet(classes)
+    for number, one in enumerate(data):
+        if bool(one.labels.any()):
+            support = support.add(
+                Image.from_array(one.image[0].numpy(), "ZYX", name=f"annotated {number}"),
+                ids[one.labels.numpy()],
+                weight=one.weight,
+                permanent=one.permanent,
+            )
+    return support
 
 
 def counts(data: Iterable[Annotated], classes: int) -> Tensor:

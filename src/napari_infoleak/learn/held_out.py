@@ -74,7 +74,7 @@ def _parts(
 ) -> tuple[list[Annotated], list[Annotated]]:
     """A strip of what is dense, some strokes of the rest."""
     rng = np.random.default_rng(mixed(seed, 3))
-    held = [_strip(one.labels) if _is_dense(one.labels) else None for one in data]
+    held = [_strip(one.labels) if is_dense(one.labels) else None for one in data]
     strokes = [i for i, mask in enumerate(held) if mask is None]
     masks = {i: torch.zeros(data[i].labels.shape, dtype=torch.bool) for i in strokes}
     for number in range(1, classes + 1):
@@ -99,7 +99,8 @@ def _parts(
     return training, validation
 
 
-def _is_dense(labels: Tensor) -> bool:
+def is_dense(labels: Tensor) -> bool:
+    """Whether an annotation, (Z Y X), covers its box and is no set of strokes."""
     rows, columns = (labels > 0).any(0).any(1), (labels > 0).any(0).any(0)
     planes = int((labels > 0).flatten(1).any(1).sum())
     area = planes * _span(rows) * _span(columns)

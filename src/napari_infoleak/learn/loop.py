@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_infoleak.core.config import TrainConfig
-    from napari_infoleak.learn.batches import Crops
     from napari_infoleak.learn.checkpoints import Store
+    from napari_infoleak.learn.fit import Draw
     from napari_infoleak.learn.ranks import Ranks
     from napari_infoleak.learn.state import State
     from napari_infoleak.learn.validation import HeldOut, Score
@@ -129,7 +129,7 @@ class Loop:
     ----------
     state : State
         On the device of `ranks`.
-    crops : Crops
+    crops : Draw
     settings : TrainConfig
         With a budget.
     ranks : Ranks
@@ -144,7 +144,7 @@ class Loop:
     def __init__(
         self,
         state: State,
-        crops: Crops,
+        crops: Draw,
         settings: TrainConfig,
         *,
         ranks: Ranks,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor, nn
 
-    from napari_infoleak.segmenters.protocol import Trainable
+    from napari_infoleak.learn.learner import Learner
 
 DECAY = 1e-4  # of the weights
 
@@ -28,7 +28,7 @@ class State:
 
     Attributes
     ----------
-    segmenter, average : Trainable
+    segmenter, average : Learner
         The weights that learn, and their running average, which answers.
     optimisers : dict of str to AdamW
         By name of the group.
@@ -42,8 +42,8 @@ class State:
         When that was.
     """
 
-    segmenter: Trainable
-    average: Trainable
+    segmenter: Learner
+    average: Learner
     optimisers: dict[str, torch.optim.AdamW]
     batch: int
     step: int = 0
@@ -53,7 +53,7 @@ class State:
     best_step: int = 0
 
     @classmethod
-    def of(cls, segmenter: Trainable, batch: int, device: torch.device) -> State:
+    def of(cls, segmenter: Learner, batch: int, device: torch.device) -> State:
         """Begin with a segmenter, which is moved to the device and will be changed."""
         for module in segmenter.modules():
             module.to(device)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.support import SupportSet
     from napari_infoleak.learn.batches import Annotated
-    from napari_infoleak.segmenters.protocol import Segmenter
+    from napari_infoleak.learn.learner import Learner
 
 _SIDE, _DEPTH = 384, 32
 _WINDOWS = 12
@@ -88,9 +88,7 @@ class HeldOut:
         """Number of windows."""
         return len(self._windows)
 
-    def score(
-        self, segmenter: Segmenter, device: torch.device, cancel: CancelToken = NEVER
-    ) -> Score:
+    def score(self, segmenter: Learner, device: torch.device, cancel: CancelToken = NEVER) -> Score:
         """Answer all windows.
 
         Raises
