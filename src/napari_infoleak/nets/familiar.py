@@ -24,10 +24,14 @@ class Familiar(nn.Module):
         self.count: Tensor
         self.register_buffer("count", torch.tensor(classes))
 
+    def meet(self, classes: int) -> None:
+        """Count so many classes as learned."""
+        self.count.fill_(classes)
+
     def forward(self, scores: Tensor) -> Tensor:
         """(B K *S) -> (B K *S); they sum to 1, those of unfamiliar classes are 0."""
         if self.training:
-            self.count.fill_(scores.shape[1])
+            self.meet(scores.shape[1])
         known = int(self.count)
         shares = scores[:, :known].float().softmax(1)
         if known == scores.shape[1]:
