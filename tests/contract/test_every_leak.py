@@ -25,6 +25,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "class-distillation": TINY | {"teacher_widths": (4, 8), "teacher_features": 4},
     "continual": TINY | {"dimensions": 8},
     "feedback-attention": TINY | {"dimensions": 4, "window": 32},
+    "self-distillation": TINY,
+    "attention-self-distillation": TINY | {"window": 32},
+    "shuffle-mixing": {"widths": (4, 8), "features": 6, "depths": (1, 1)},
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""
