@@ -28,7 +28,7 @@ FLOORS = (
     ("nets",),
     ("segmenters",),
     ("infer", "instances"),
-    ("learn", "scale", "evaluate"),
+    ("learn", "scale", "evaluate", "explain"),
     ("session",),
     ("api",),
     ("cli", "widgets"),

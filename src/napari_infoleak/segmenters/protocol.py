@@ -94,6 +94,22 @@ class Repeatable(Protocol):
 
 
 @runtime_checkable
+class LooksUp(Protocol):
+    """A segmenter that looks tiles up in a memory of annotated cells, see `segmenters.memory`."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels a side of a cell."""
+
+    @property
+    def tau(self) -> float:
+        """Temperature: a cell counts as exp(likeness / tau), times its weight."""
+
+    def keys(self, tiles: Tensor) -> Tensor:
+        """Say what the cells of tiles look like: (B C Y X) -> (B D Y/stride X/stride), unit length."""
+
+
+@runtime_checkable
 class Trainable(Segmenter, Protocol):
     """A segmenter that learns.
 

@@ -1,0 +1,321 @@
+"""Support scores: what each annotation does to how well all the others are answered.
+
+Each stroke is left out in turn, and the others are read from what remains. The read-out is a
+weighted vote of labels, so the votes of a stroke can be taken out of the sums without voting again:
+all strokes are left out in the time of one. After the valuation of training data for neighbour
+classifiers of Jia et al. 2019, arXiv 1908.08619; here the effect is leave-one-out, and a stroke is
+never read from itself or from paint beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_infoleak.core.errors import EmptySupportError
+from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
+from napari_infoleak.explain.lookup import in_order, looking_up
+from napari_infoleak.explain.strokes import strokes
+
+if TYPE_CHECKING:
+    from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.segmenters.protocol import LooksUp, Segmenter
+
+_BESIDE = 24  # pixels: nearer paint of a plane is as good as the stroke itself
+_STROKE_HARM = 0.15  # strokes' worth of right answers lost by a stroke that is called suspect
+_PLANE_HARM = 0.08  # planes' worth
+_CONTRADICTED = 0.5  # answered rightly to less than this share
+_NOTHING = 1e-4  # labels that are read where nothing is
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class StrokeScore:
+    """What one stroke is worth.
+
+    Attributes
+    ----------
+    source : str
+        Name of the annotated image.
+    t, z, y, x : int
+        A pixel of it, near its middle.
+    class_id : int
+    pixels : int
+    effect : float or None
+        By how much more of the other strokes is answered rightly with it than without it, -1 to 1;
+        negative harms. None if there is nothing to judge it by.
+    agreement : float or None
+        Share of it that the other strokes answer as it is painted, 0 to 1; None if no other stroke
+        has its class.
+    suspect : bool
+        Whether it harms the others and they contradict it: look whether it is painted wrongly.
+    """
+
+    source: str
+    t: int
+    z: int
+    y: int
+    x: int
+    class_id: int
+    pixels: int
+    effect: float | None
+    agreement: float | None
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class PlaneScore:
+    """What the paint on one plane is worth to the strokes on other planes.
+
+    Attributes
+    ----------
+    source : str
+        Name of the annotated image.
+    t, z : int
+        Its plane.
+    strokes : int
+        How many were judged.
+    effect, agreement : float or None
+        As of `StrokeScore`; None if no other plane is annotated.
+    suspect : bool
+        Whether it harms the others.
+    """
+
+    source: str
+    t: int
+    z: int
+    strokes: int
+    effect: float | None
+    agreement: float | None
+    suspect: bool
+
+
+@dataclass(frozen=True)
+class Review:
+    """Scores of a support set.
+
+    Attributes
+    ----------
+    planes : tuple of PlaneScore
+        Most harmful first.
+    strokes : tuple of StrokeScore
+        Most harmful first. A stroke that found no room in the memory is not listed.
+    """
+
+    planes: tuple[PlaneScore, ...]
+    strokes: tuple[StrokeScore, ...]
+
+    @property
+    def suspects(self) -> tuple[PlaneScore | StrokeScore, ...]:
+        """All that should be looked at again."""
+        return tuple(one for one in (*self.planes, *self.strokes) if one.suspect)
+
+
+def review(
+    segmenter: Segmenter,
+    support: SupportSet,
+    memory: Any,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Review:
+    """Score each stroke and each plane of a support set.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Made ready by `infer.prepare`.
+    support : SupportSet
+        What `memory` was made of.
+    memory : Memory
+        What that very segmenter made of it.
+    progress, cancel
+        Told of, and asked before, each stroke.
+
+    Returns
+    -------
+    Review
+
+    Raises
+    ------
+    BadInput
+        If the segmenter looks no annotation up.
+    EmptySupportError
+        If nothing is annotated.
+    """
+    looking = looking_up(segmenter)
+    if not support:
+        raise EmptySupportError("nothing is annotated: paint some strokes of each class first")
+    planes = in_order(support)
+    found, stroke_of = _strokes_of_entries(support, memory, looking.stride)
+    votes = _Votes(looking, memory, stroke_of, len(found))
+    plane_of = np.array([number for number, _ in found])
+    class_of = np.array([stroke.class_id for _, stroke in found])
+    judged = votes.per_stroke(votes.right())
+    listed = np.unique(stroke_of)
+
+    def effect(left_out: Flags, judges: Flags) -> float | None:
+        judges = judges & ~np.isnan(judged)
+        if not judges.any():
+            return None
+        loss = judged - votes.per_stroke(votes.right(left_out))
+        classes = np.unique(class_of[judges])
+        return float(np.mean([loss[judges & (class_of == one)].mean() for one in classes]))
+
+    scores = []
+    for done, number in enumerate(listed.tolist()):
+        cancel.check()
+        progress(done, len(listed), f"stroke {done + 1} of {len(listed)}")
+        plane, stroke = found[number]
+        others = np.arange(len(found)) != number
+        gain = effect(stroke_of == number, others)
+        agreement = _or_none(judged[number])
+        harm = 0.0 if gain is None else -gain * (len(listed) - 1)
+        t, z = planes[plane].index
+        scores.append(
+            StrokeScore(
+                source=planes[plane].source,
+                t=t,
+                z=z,
+                y=stroke.y,
+                x=stroke.x,
+                class_id=stroke.class_id,
+                pixels=stroke.pixels,
+                effect=gain,
+                agreement=agreement,
+                suspect=harm > _STROKE_HARM and (agreement or 0) < _CONTRADICTED,
+            )
+        )
+    whole = []
+    for plane, painted in enumerate(planes):
+        cancel.check()
+        own = plane_of == plane
+        seen = own & np.isin(np.arange(len(found)), listed)
+        gain = effect(own[stroke_of], ~own)
+        known = judged[seen & ~np.isnan(judged)]
+        harm = 0.0 if gain is None else -gain * (len(planes) - 1)
+        whole.append(
+            PlaneScore(
+                source=painted.source,
+                t=painted.index[0],
+                z=painted.index[1],
+                strokes=int(seen.sum()),
+                effect=gain,
+                agreement=float(known.mean()) if len(known) else None,
+                suspect=harm > _PLANE_HARM,
+            )
+        )
+    return Review(tuple(sorted(whole, key=_harm)), tuple(sorted(scores, key=_harm)))
+
+
+class _Votes:
+    """What every entry of a memory reads from the others.
+
+    Parameters
+    ----------
+    looking : LooksUp
+    memory : Memory
+    stroke_of : ndarray, shape (M,)
+        Stroke of each entry.
+    strokes : int
+        How many there are, with those that have no entry.
+    """
+
+    def __init__(
+        self, looking: LooksUp, memory: Any, stroke_of: NDArray[np.intp], strokes: int
+    ) -> None:
+        keys, values = (part.cpu().double().numpy() for part in (memory.keys, memory.values))
+        self._stroke_of, self._strokes = stroke_of, strokes
+        self._values = values  # (M, K, P)
+        self._labelled = values.sum((1, 2))
+        self._class_of = values.sum(2).argmax(1)
+        self._share = np.exp(memory.bias.cpu().double().numpy())
+        likeness = keys @ keys.T / looking.tau
+        likeness[~self._apart(memory.places.numpy())] = -np.inf
+        highest = likeness.max(1, keepdims=True)
+        # (M, M): how much an entry hears of another, but for the other's share of its class.
+        self._heard = np.exp(likeness - np.where(np.isfinite(highest), highest, 0))
+        self._read = self._said(np.ones(len(keys), bool))
+        self._sum = self._heard @ self._share
+
+    def right(self, left_out: Flags | None = None) -> Floats:
+        """Return how much of each entry's paint is read as it is painted, without some entries.
+
+        Parameters
+        ----------
+        left_out : ndarray of bool, shape (M,), optional
+            Entries that do not vote; by default only those that never do.
+
+        Returns
+        -------
+        ndarray, shape (M,), float64
+            0 to 1; without `left_out`, NaN where there is nothing of its class to read.
+        """
+        read, total = self._read, self._sum
+        classes = range(self._values.shape[1])
+        kept = np.ones(len(self._share), bool) if left_out is None else ~left_out
+        if left_out is not None:
+            read = np.maximum(read - self._said(left_out), 0)
+            total = np.maximum(total - self._heard[:, left_out] @ self._share[left_out], 0)
+        # Every class weighs the same, however much of it is left.
+        left = [self._share[kept & (self._class_of == one)].sum() for one in classes]
+        scale = 1 / np.maximum(left, 1e-9)
+        read = read * scale[:, None] + (_NOTHING / len(left)) * total[:, None, None] + 1e-300
+        chance = (read / read.sum(1, keepdims=True) * self._values).sum((1, 2))
+        result: Floats = chance / np.maximum(self._labelled, 1)
+        return result if left_out is not None else np.where(self._has_own(), result, np.nan)
+
+    def per_stroke(self, of_entries: Floats) -> Floats:
+        """Mean over the entries of each stroke; NaN for one without entries, or with a NaN."""
+        entries = np.bincount(self._stroke_of, minlength=self._strokes)
+        sums = np.bincount(self._stroke_of, of_entries, self._strokes)
+        return np.where(entries > 0, sums / np.maximum(entries, 1), np.nan)
+
+    def _said(self, by: Flags) -> Floats:
+        """Sums of the labels that some entries say to each; (M, K, P)."""
+        said = self._share[by, None] * self._values[by].reshape(int(by.sum()), -1)
+        sums: Floats = (self._heard[:, by] @ said).reshape(self._values.shape)
+        return sums
+
+    def _apart(self, places: NDArray[np.int64]) -> Flags:
+        """Tell which entries may hear which: of other strokes, and not beside them."""
+        distance = np.abs(places[:, None, 1:] - places[None, :, 1:]).max(2)
+        beside = (places[:, None, 0] == places[None, :, 0]) & (distance < _BESIDE)
+        own = self._stroke_of[:, None] == self._stroke_of[None, :]
+        apart: Flags = ~(beside | own)
+        return apart
+
+    def _has_own(self) -> Flags:
+        """Tell which entries have any other of their class to hear."""
+        same = self._class_of[:, None] == self._class_of[None, :]
+        found: Flags = ((self._heard > 0) & same).any(1)
+        return found
+
+
+def _strokes_of_entries(
+    support: SupportSet, memory: Any, stride: int
+) -> tuple[list[tuple[int, Any]], NDArray[np.intp]]:
+    """All strokes with their planes, and the stroke that most of each entry's paint belongs to."""
+    found: list[tuple[int, Any]] = []
+    numbers = []
+    for index, plane in enumerate(in_order(support)):
+        of_pixel, here = strokes(plane.annotation)
+        numbers.append(np.where(of_pixel > 0, of_pixel + len(found), 0))
+        found += [(index, stroke) for stroke in here]
+    stroke_of = np.zeros(len(memory), np.intp)
+    for entry, (plane, y, x) in enumerate(memory.places.tolist()):
+        cell = numbers[plane][y : y + stride, x : x + stride]
+        stroke_of[entry] = np.bincount(cell[cell > 0]).argmax() - 1
+    return found, stroke_of
+
+
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _harm(score: PlaneScore | StrokeScore) -> tuple[bool, float]:
+    return not score.suspect, 0.0 if score.effect is None else score.effect
