@@ -207,6 +207,18 @@ METHODS: dict[str, MethodInfo] = {
             location="napari_infoleak.segmenters.shuffle_mixing:ShuffleMixingSegmenter",
         ),
         MethodInfo(
+            name="axial-local",
+            title="Axial attention with local embedding",
+            summary="It looks along rows and columns, each place after its neighbours.",
+            paper="IEEE ICIP (Furukawa, Hotta)",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.axial_local:AxialLocalSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
