@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Visit = Callable[[int, Tensor], Tensor]
 """Takes the level (0 is full size, 1 half) and its map, gives the map to go on with."""
+Join = Callable[[int, Tensor, Tensor], Tensor]
+"""Takes the level, what comes from below, and the encoder's map; gives both in one."""
 
 
 def unchanged(level: int, x: Tensor) -> Tensor:
@@ -45,7 +47,47 @@ def encode(body: UNet, x: Tensor, visit: Visit = unchanged) -> list[Tensor]:
     return maps
 
 
-def decode(body: UNet, maps: list[Tensor], visit: Visit = unchanged) -> Tensor:
+def added(level: int, rising: Tensor, skip: Tensor) -> Tensor:
+    """Join what comes from below with the encoder's map, as `UNet` does."""
+    return rising + skip
+
+
+def cross(body: UNet, maps: list[Tensor]) -> Tensor:
+    """Cross the bottom; `maps` as `encode` gave them."""
+    x: Tensor = maps[-1] + body.bottom(maps[-1])
+    return x
+
+
+def climb(body: UNet, level: int, x: Tensor, maps: list[Tensor], join: Join = added) -> Tensor:
+    """Go up to a level from the one below it.
+
+    Parameters
+    ----------
+    body : UNet
+    level : int
+        0 is full size.
+    x : Tensor, shape (B, W, Y/2, X/2)
+        Of the level below.
+    maps : list of Tensor
+        What `encode` gave.
+    join : callable
+        Takes the level, what comes from below at the level's size, and the encoder's map.
+
+    Returns
+    -------
+    Tensor, shape (B, V, Y, X)
+    """
+    place = len(maps) - 2 - level
+    rising = F.interpolate(
+        body.narrow[place](x), scale_factor=2.0, mode="bilinear", align_corners=False
+    )
+    joined = join(level, rising, maps[level])
+    if place < len(body.up):
+        joined = body.up[place](joined)
+    return joined
+
+
+def decode(body: UNet, maps: list[Tensor], visit: Visit = unchanged, join: Join = added) -> Tensor:
     """Cross the bottom and go up.
 
     Parameters
@@ -55,19 +97,16 @@ def decode(body: UNet, maps: list[Tensor], visit: Visit = unchanged) -> Tensor:
         What `encode` gave.
     visit : callable
         Called after the bottom and after each step up; at level 0 before the head.
+    join : callable
+        See `climb`.
 
     Returns
     -------
     Tensor, shape (B, F, Y, X)
     """
-    level = len(maps) - 1
-    x = visit(level, maps[level] + body.bottom(maps[level]))
-    for i, narrow in enumerate(body.narrow):
-        level -= 1
-        x = F.interpolate(narrow(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        x = x + maps[level]
-        if i < len(body.up):
-            x = body.up[i](x)
-        x = visit(level, x)
+    lowest = len(maps) - 1
+    x = visit(lowest, cross(body, maps))
+    for level in reversed(range(lowest)):
+        x = visit(level, climb(body, level, x, maps, join))
     features: Tensor = body.head(x)
     return features

@@ -219,6 +219,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="feature-aggregation",
+            title="Localized feature aggregation",
+            summary="Positions are taken from nearby places that look alike.",
+            paper="arXiv 2112.01702",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.feature_aggregation:FeatureAggregationSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
