@@ -95,10 +95,16 @@ def fake_save(path: str, values: Any, **rest: Any) -> str:
     return path
 
 
+def fake_train(output: str, classes: Any, **rest: Any) -> jobs.Trained:
+    names = [entry["name"] for entry in classes]
+    return jobs.Trained(output, dict.fromkeys(names, 0.5), dict.fromkeys(names, 0.75), False)
+
+
 ANSWERS: dict[str, Callable[..., Any]] = {
     "segment": fake_segment,
     "make_cells": fake_cells,
     "save": fake_save,
+    "train": fake_train,
     "doubt": lambda probabilities: np.zeros(probabilities.shape[1:], np.float32),
 }
 

@@ -1,4 +1,4 @@
-"""The dock: five panels above each other, one line of words below, a child process behind."""
+"""The dock: six panels above each other, one line of words below, a child process behind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from napari_infoleak.widgets.panel_cells import CellsPanel
 from napari_infoleak.widgets.panel_export import ExportPanel
 from napari_infoleak.widgets.panel_image import ImagePanel
 from napari_infoleak.widgets.panel_segment import SegmentPanel
+from napari_infoleak.widgets.panel_train import TrainPanel
 from napari_infoleak.widgets.results import Results
 from napari_infoleak.widgets.section import quiet_label
 from napari_infoleak.widgets.segmenting import Segmenting
@@ -22,6 +23,7 @@ from napari_infoleak.widgets.state import DockState
 from napari_infoleak.widgets.steps import next_step
 from napari_infoleak.widgets.style import style_sheet
 from napari_infoleak.widgets.tooltips import TIPS
+from napari_infoleak.widgets.training import Training
 from napari_infoleak.widgets.worker import Worker
 
 if TYPE_CHECKING:
@@ -57,9 +59,11 @@ class InfoleakDock(QWidget):
         self.worker = Worker(executor, self)
         self.results = Results(napari_viewer)
         self.segmenting = Segmenting(self.state, self.worker, self.results)
+        self.training = Training(self.state, self.worker)
         self.image = ImagePanel(self.state, napari_viewer, self.results)
         self.annotate = AnnotatePanel(self.state, napari_viewer)
         self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting)
+        self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results)
         self.footer = Footer()
@@ -77,6 +81,7 @@ class InfoleakDock(QWidget):
             "image": self.image,
             "annotate": self.annotate,
             "segment": self.segment,
+            "train": self.train,
             "cells": self.cells,
             "export": self.export,
         }
@@ -131,6 +136,8 @@ class InfoleakDock(QWidget):
         worker.failed.connect(self._failed)
         worker.cancelled.connect(lambda what: footer.say(f"Cancelled: {what.lower()}."))
         footer.cancel.clicked.connect(self._cancel)
+        self.train.said.connect(footer.say)
+        self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)
         self.export.said.connect(footer.say)
         for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +18,6 @@ from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from napari_infoleak.api import Result
     from napari_infoleak.core.image import Image
@@ -172,6 +172,90 @@ def segment(
         progress=progress,
         cancel=cancel,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A model that was trained.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    before, after : mapping of str to float
+        Overlap with held-out paint by the name of the class, before training and after; empty if
+        none was held out.
+    stopped : bool
+        Whether it was stopped before its time.
+    """
+
+    path: str
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    stopped: bool
+
+
+def stop_file(output: Path) -> Path:
+    """Return the file by which the window asks to stop a training and to keep what was learned."""
+    return output.with_suffix(".stop")
+
+
+class _StopOrCancel(CancelToken):
+    """A token that the file raises, or another token."""
+
+    def __init__(self, file: Path, cancel: CancelToken) -> None:
+        super().__init__()
+        self._file, self._cancel = file, cancel
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancel.cancelled or self._file.exists()
+
+
+def train(
+    pixels: Pixels,
+    annotation: Painted | Any | None,
+    supports: Sequence[tuple[Pixels, Painted | Any]],
+    *,
+    classes: Sequence[Mapping[str, Any]],
+    channel: int | None,
+    method: str,
+    minutes: float,
+    init: str,
+    output: str,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Trained:
+    """Train a model on an image's own paint and that of other images."""
+    from napari_infoleak import api
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.core.support import SupportSet
+
+    support = SupportSet()
+    own = [] if annotation is None else [(pixels, annotation)]
+    for image, paint in [*own, *supports]:
+        cancel.check()
+        support = api.annotated(support, image.image(), _whole(paint, image.axes), channel=channel)
+    stop = stop_file(Path(output))
+    try:
+        model = api.train(
+            support.with_classes(ClassTable.from_json(classes)),
+            method=method,
+            minutes=minutes,
+            init=init,
+            output=output,
+            progress=progress,
+            cancel=_StopOrCancel(stop, cancel),
+        )
+    finally:
+        stop.unlink(missing_ok=True)
+    cancel.check()
+    names = {entry.id: entry.name for entry in model.classes}
+    before, after = (
+        {names[number]: iou for number, iou in (score["iou"] if score else {}).items()}
+        for score in (model.before, model.score)
+    )
+    return Trained(output, before, after, model.stopped)
 
 
 @dataclass(frozen=True, eq=False)

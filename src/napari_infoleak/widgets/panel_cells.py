@@ -1,4 +1,4 @@
-"""Section 4: membranes to cells."""
+"""Section 5: membranes to cells."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CellsPanel(Section):
     said = Signal(str, str)
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
-        super().__init__(4, "Cells")
+        super().__init__(5, "Cells")
         self._state, self._worker, self._results = state, worker, results
         self.method = QComboBox()
         for words, name in _METHODS:

@@ -1,4 +1,4 @@
-"""Section 5: results to files, and the command that does the same without napari."""
+"""Section 6: results to files, and the command that does the same without napari."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ExportPanel(Section):
     said = Signal(str, str)
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
-        super().__init__(5, "Export")
+        super().__init__(6, "Export")
         self._state, self._worker, self._results = state, worker, results
         self.what = QComboBox()
         for words, name in _WHAT:

@@ -70,10 +70,10 @@ class Segmenting:
             painted = None
         whole = region == Region.whole(source.image.label_shape)
         return {
-            "pixels": _pixels(source),
+            "pixels": pixels_of(source),
             "annotation": painted,
             "supports": [
-                (_pixels(pair.source), Annotation(pair.annotation, pair.source).pack())
+                (pixels_of(pair.source), Annotation(pair.annotation, pair.source).pack())
                 for pair in state.supports
             ],
             "model": state.model,
@@ -179,7 +179,7 @@ class Segmenting:
         self._held = data
 
 
-def _pixels(source: Source) -> jobs.Pixels:
+def pixels_of(source: Source) -> jobs.Pixels:
     """Pack an image; its pixels are neither copied nor read here."""
     data = jobs.sendable(source.data)
     return jobs.Pixels(data, source.axes, source.description())

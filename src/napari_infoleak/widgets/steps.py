@@ -20,6 +20,16 @@ def why_not_segment(state: DockState) -> str:
     return _no_image(state) or _busy(state) or _too_little_paint(state)
 
 
+def why_not_train(state: DockState) -> str:
+    """Return why no model can be trained; empty if one can."""
+    reason = _no_image(state) or _busy(state)
+    if reason:
+        return reason
+    if not state.count.total and not state.supports:
+        return "Nothing is painted yet: a model learns from paint of at least two classes."
+    return _too_little_paint(state)
+
+
 def why_not_cells(state: DockState) -> str:
     """Return why no cells can be made; empty if they can."""
     reason = _no_image(state) or _busy(state)

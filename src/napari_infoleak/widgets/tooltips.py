@@ -41,6 +41,13 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "overlay.membrane": "Show how likely every pixel is membrane.",
         "overlay.uncertainty": "Show where the network is in doubt: a good place to paint.",
         "overlay.cells": "Show the cells.",
+        "train.method": "How the model learns; a sentence about it stands below.",
+        "train.minutes": "The time that it may take. It can be stopped before.",
+        "train.init": "The weights that it starts from. From the shipped ones, where they fit the\n"
+        "method, it takes far less paint and time than from nothing.",
+        "train.start": "Train a model on all that is painted, here and on other images.\n"
+        "Some of the paint is kept apart, to see how good the model is.",
+        "train.keep": "Stop now; what was learned becomes the model.",
         "cells.method": "Watershed floods from the middle of each cell and is fast.\n"
         "Multicut joins the pieces again where a membrane is only faint.",
         "cells.min_size": "Cells with fewer pixels than this are given to their neighbours.\n"
