@@ -162,7 +162,11 @@ def figures(made: Architecture, tasks: dict[str, list[Task]]) -> Row:
 def overlap(made: Architecture, task: Task, strokes: int, seed: int) -> float:
     """Membrane IoU of one task."""
     painted = strokes_on(task.support_truth, strokes, seed)
-    memory = made.remember(task.support, painted)
+    margins = _margins(task.support)
+    memory = made.remember(
+        np.pad(task.support, margins, mode="reflect"),
+        np.pad(painted, margins, constant_values=-1),
+    )
     found = _whole(made, task.asked, memory).argmax(0).numpy() == 1
     known, real = task.truth >= 0, task.truth == 1
     return float((found & real).sum() / max(((found | real) & known).sum(), 1))
@@ -174,10 +178,15 @@ def strokes_on(truth: NDArray[np.int64], strokes: int, seed: int) -> NDArray[np.
 
 
 def _whole(made: Architecture, image: NDArray[np.float32], memory: Any) -> torch.Tensor:
-    """(Y X) -> (K Y X); sizes are brought to whole steps of any of the networks."""
+    """(Y X) -> (K Y X)."""
     height, width = image.shape
-    tile = np.pad(image, ((0, -height % 8), (0, -width % 8)), mode="reflect")
+    tile = np.pad(image, _margins(image), mode="reflect")
     return made.scores(torch.from_numpy(tile)[None, None], memory)[0, :, :height, :width]
+
+
+def _margins(image: NDArray[Any]) -> list[tuple[int, int]]:
+    """What brings a plane to whole steps of any of the networks."""
+    return [(0, -length % 8) for length in image.shape]
 
 
 def seconds_an_answer(made: Architecture, rounds: int = 7) -> float:
