@@ -231,6 +231,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="object-queries",
+            title="Object queries",
+            summary="A few learned vectors ask what an image holds, and every place reads them.",
+            paper="MIRU 2022 (Takama, Hotta)",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.object_queries:ObjectQueriesSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
