@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "axial-local": TINY | {"levels": (1, 2), "heads": 2, "window": 16},
     "feature-aggregation": TINY | {"levels": (0, 1), "window": 3},
     "object-queries": TINY | {"queries": 5, "window": 16},
+    "cross-cooperative": TINY,
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""

@@ -243,6 +243,18 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="cross-cooperative",
+            title="Cross cooperative pair",
+            summary="Two networks of different kinds learn side by side and share what they see.",
+            paper="SciTePress 108898",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.cross_cooperative:CrossCooperativeSegmenter",
+            init="membrane",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
