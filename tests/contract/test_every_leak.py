@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "feature-aggregation": TINY | {"levels": (0, 1), "window": 3},
     "object-queries": TINY | {"queries": 5, "window": 16},
     "cross-cooperative": TINY,
+    "loop-resnet-3d": {"widths": (4, 6, 8), "flat": 1},
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""

@@ -255,6 +255,17 @@ METHODS: dict[str, MethodInfo] = {
             init="membrane",
         ),
         MethodInfo(
+            name="loop-resnet-3d",
+            title="3-D Loop ResNet",
+            summary="Looks at a stack twice, the second time with a hint from deep inside.",
+            paper="ICPR 2022 (Kakamu, Hotta)",
+            evidence="reconstructed",
+            dims=(3,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.loop_resnet_3d:LoopResNet3DSegmenter",
+        ),
+        MethodInfo(
             name="unet",
             title="Plain U-Net",
             summary="Trained on your annotations in the usual way; what all others must beat.",
