@@ -30,8 +30,11 @@ class Kept:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self.rows: list[Row] = []
-        if path and path.exists():
-            self.rows = json.loads(path.read_text())
+        self._read()
+
+    def _read(self) -> None:
+        if self.path and self.path.exists():
+            self.rows = json.loads(self.path.read_text())
 
     def has(self, key: Row) -> bool:
         """Whether this was measured already, by these weights."""
@@ -39,6 +42,7 @@ class Kept:
 
     def add(self, key: Row, figures: Row) -> None:
         """Keep a row; one of the same key by other weights is out of date and goes."""
+        self._read()  # another run may have added to the file
         place = {name: value for name, value in key.items() if name != "model"}
         self.rows = [row for row in self.rows if not place.items() <= row.items()]
         self.rows.append(key | figures)

@@ -45,6 +45,13 @@ def test_a_run_goes_on_where_it_stopped(rows: ModuleType, tmp_path: Path) -> Non
     assert not rows.Kept(path).has(key | {"seed": 1})
 
 
+def test_runs_side_by_side_keep_the_rows_of_each_other(rows: ModuleType, tmp_path: Path) -> None:
+    one, other = (rows.Kept(tmp_path / "kept.json") for _ in range(2))
+    one.add({"arm": "leak", "seed": 0, "model": ""}, {"iou": 0.5})
+    other.add({"arm": "leak", "seed": 1, "model": ""}, {"iou": 0.6})
+    assert len(rows.Kept(tmp_path / "kept.json").rows) == 2
+
+
 def test_new_weights_are_measured_and_take_the_place_of_the_old(
     rows: ModuleType, tmp_path: Path
 ) -> None:
