@@ -23,13 +23,16 @@ _HOME = {
     "Result": "api",
     "SupportSet": "core",
     "cells": "api",
+    "doubtful": "api",
     "evaluate": "api",
     "methods": "api",
     "models": "api",
     "read": "api",
     "read_labels": "api",
+    "review": "api",
     "segment": "api",
     "train": "api",
+    "why": "api",
     "write": "api",
 }
 
@@ -46,13 +49,16 @@ __all__ = [
     "SupportSet",
     "__version__",
     "cells",
+    "doubtful",
     "evaluate",
     "methods",
     "models",
     "read",
     "read_labels",
+    "review",
     "segment",
     "train",
+    "why",
     "write",
 ]
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from napari_infoleak.api._cells import cells
 from napari_infoleak.api._evaluate import evaluate, planes_seen
+from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
 from napari_infoleak.api._inputs import annotated
 from napari_infoleak.api._membranes import Membranes, membranes_of
 from napari_infoleak.api._model import Model, model_path
@@ -31,12 +32,14 @@ from napari_infoleak.io import read, read_labels, read_record, write
 from napari_infoleak.segmenters.registry import methods, models
 
 __all__ = [
+    "MOST_PLANES",
     "Membranes",
     "Model",
     "Result",
     "SupportSet",
     "annotated",
     "cells",
+    "doubtful",
     "evaluate",
     "membrane_index",
     "membranes_of",
@@ -47,7 +50,9 @@ __all__ = [
     "read",
     "read_labels",
     "read_record",
+    "review",
     "segment",
     "train",
+    "why",
     "write",
 ]

@@ -110,7 +110,7 @@ def segment(
     Cancelled
         If the token was set.
     """
-    settings = _settings(
+    settings = settings_of(
         model=str(model),
         axes=axes,
         channel=channel,
@@ -122,17 +122,17 @@ def segment(
         uncertainty=uncertainty,
     )
     picture = _Witness.of(as_image(image, axes))
-    part = _region(region, picture)
+    part = region_of(region, picture)
     _refuse_blank(picture, part, channel)
     paint = None if annotations is None else as_annotation(annotations, picture)
-    known = _support(support, picture, paint, channel)
+    known = known_support(support, picture, paint, channel)
     cancel.check()
     with limited_threads(settings.threads):
         progress(0, 1, "loading the model")
-        segmenter = _segmenter(model, settings.device).with_leak(settings.leak)
+        segmenter = ready_segmenter(model, settings.device).with_leak(settings.leak)
         cancel.check()
         progress(0, 1, "looking at the annotations" if known else "starting")
-        memory = _remember(segmenter, known)
+        memory = remember(segmenter, known)
         cancel.check()
         answer = _answer(
             picture, segmenter, memory, part, settings, progress=progress, cancel=cancel
@@ -171,7 +171,7 @@ class _Witness(Image):
         return pixels
 
 
-def _settings(**given: Any) -> SegmentConfig:
+def settings_of(**given: Any) -> SegmentConfig:
     """Check the settings; pydantic is loaded only now."""
     from napari_infoleak.core.config import SegmentConfig
 
@@ -182,7 +182,7 @@ def _settings(**given: Any) -> SegmentConfig:
     return SegmentConfig.checked(**numpy_free)
 
 
-def _region(region: Any, image: Image) -> Region:
+def region_of(region: Any, image: Image) -> Region:
     """Clip a region to an image; None is all of it."""
     if region is None:
         return Region.whole(image.label_shape)
@@ -205,7 +205,7 @@ def _refuse_blank(image: Image, region: Region, channel: int | None) -> None:
     raise BadInput(f"the image {image.name} shows nothing: {what}; check the file and the channel")
 
 
-def _support(support: Any, image: Image, paint: Any, channel: int | None) -> SupportSet | None:
+def known_support(support: Any, image: Image, paint: Any, channel: int | None) -> SupportSet | None:
     """Join the support set and the image's own paint; None if nothing is annotated."""
     if support is not None and not isinstance(support, SupportSet):
         raise BadInput(
@@ -235,7 +235,7 @@ def limited_threads(count: int | None) -> Iterator[None]:
         set_threads(before)
 
 
-def _segmenter(model: str | Path | Model, device: str) -> Segmenter:
+def ready_segmenter(model: str | Path | Model, device: str) -> Segmenter:
     """Load a model and make it ready, or take the one that is."""
     from napari_infoleak.infer.backends import choose_device
 
@@ -262,7 +262,7 @@ def _stamp(model: str | Path | Model) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _remember(segmenter: Segmenter, support: SupportSet | None) -> Any:
+def remember(segmenter: Segmenter, support: SupportSet | None) -> Any:
     """Make the memory, or take the empty one."""
     if support is None and segmenter.spec.needs_support:
         raise EmptySupportError(

@@ -16,6 +16,7 @@ from cyclopts.exceptions import CycloptsError
 
 from napari_infoleak.cli.celling import cells
 from napari_infoleak.cli.doctor import doctor
+from napari_infoleak.cli.explaining import doubtful, review, why
 from napari_infoleak.cli.listing import methods, models
 from napari_infoleak.cli.scoring import evaluate
 from napari_infoleak.cli.segmenting import segment
@@ -35,7 +36,18 @@ app = App(
     version=package_version,
     suppress_keyboard_interrupt=False,
 )
-for _command in (segment, train, cells, evaluate, methods, models, doctor):
+for _command in (
+    segment,
+    train,
+    why,
+    review,
+    doubtful,
+    cells,
+    evaluate,
+    methods,
+    models,
+    doctor,
+):
     app.command(_command)
 
 

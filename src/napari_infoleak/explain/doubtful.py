@@ -104,6 +104,7 @@ def doubtful(
     segmenter: Segmenter,
     memory: Any,
     fields: Iterable[Field],
+    total: int,
     count: int = 5,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
@@ -117,6 +118,9 @@ def doubtful(
     memory : Memory
         What that very segmenter made of the annotations; it may be empty.
     fields : iterable of Field
+        Read one at a time.
+    total : int
+        How many fields there are.
     count : int
         Most places named.
     progress, cancel
@@ -135,10 +139,9 @@ def doubtful(
     looking = looking_up(segmenter)
     rng = np.random.default_rng(0)
     asked, offered = [], []
-    fields = list(fields)
     with torch.inference_mode(), interruptible(segmenter.modules(), cancel):
         for done, field in enumerate(fields):
-            progress(done, len(fields), f"plane {done + 1} of {len(fields)}")
+            progress(done, total, f"plane {done + 1} of {total}")
             for tile in _tiles(segmenter, looking, field):
                 cells = _look(segmenter, looking, memory, field, tile)
                 asked.append(cells.drawn(_QUERIES, rng))
@@ -243,9 +246,7 @@ def _tiles(segmenter: Segmenter, looking: LooksUp, field: Field) -> list[Tile]:
     return plan(height, width, _TILE, halo, segmenter.spec.multiple_of, box)
 
 
-def _look(
-    segmenter: Segmenter, looking: LooksUp, memory: Any, field: Field, tile: Tile
-) -> _Cells:
+def _look(segmenter: Segmenter, looking: LooksUp, memory: Any, field: Field, tile: Tile) -> _Cells:
     """Answer a tile, and see what its cells look like."""
     stride = looking.stride
     values = torch.from_numpy(field.values[(..., *tile.outer.slices)].copy())[None]

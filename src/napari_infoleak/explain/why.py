@@ -125,7 +125,9 @@ def why(
         probabilities=_answer(segmenter, tile, memory, y, x),
         alone=_answer(segmenter.with_leak(0), tile, memory, y, x),
         read=tuple((shares.sum(0) / total).tolist()) if known else (0.0,) * shares.shape[1],
-        patches=tuple(_places(shares / total, likeness, memory, support, pixel, looking.stride))[:top]
+        patches=tuple(_places(shares / total, likeness, memory, support, pixel, looking.stride))[
+            :top
+        ]
         if known
         else (),
     )
