@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
-from collections import OrderedDict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +21,13 @@ from torch import Tensor, nn
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import BadInput, BadModelFile
 from napari_infoleak.core.normalise import normalise
+from napari_infoleak.io.array_cache import user_cache
 from napari_infoleak.nets.leakage_net import LeakageNet, frequency, prior_scores
 from napari_infoleak.nets.read_out import ridge
 from napari_infoleak.segmenters.encoding import EncodedPlane, encode, features_of, padded
+from napari_infoleak.segmenters.encodings import Encodings
+from napari_infoleak.segmenters.features import Features
+from napari_infoleak.segmenters.fingerprint import weights_hash
 from napari_infoleak.segmenters.fitted_head import (
     ENOUGH,
     FOLDS,
@@ -44,11 +47,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_infoleak.core.support import SupportPlane, SupportSet
+    from napari_infoleak.io.array_cache import ArrayCache
 
 METHOD = "annotation-leakage"
 _PRESET = (1, 2)  # interior, membrane
 _FITTED_PLANES, _FITTED_SIDE = 3, 384  # that a head is fitted to: in well under a second
-_KEPT_BYTES = 2**28  # of encoded planes, so that a new stroke costs its own plane alone
 
 
 class AnnotationLeakage:
@@ -66,6 +69,8 @@ class AnnotationLeakage:
     membrane_offset : float
         Added to the score of membrane where classes are those of the preset, see
         `learn.recipes.membrane_offset`.
+    cache : ArrayCache, optional
+        Where encoded planes stay from one run to the next.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class AnnotationLeakage:
         leak: float = 1.0,
         cap: int = 2048,
         membrane_offset: float = 0.0,
+        cache: ArrayCache | None = None,
     ) -> None:
         self.net = net.eval()
         self.classes = classes or ClassTable.membrane()
@@ -82,13 +88,12 @@ class AnnotationLeakage:
         self.cap = cap
         self.membrane_offset = membrane_offset
         self.spec = SegmenterSpec(METHOD, (2,), net.reach, net.multiple_of, 1, needs_support=False)
-        self.weights_hash = _hash(net.state_dict())
-        self._encoded: OrderedDict[str, EncodedPlane] = OrderedDict()
+        self.weights_hash = weights_hash(net.state_dict())
+        self._features = Features(net.body)
+        self._encodings = Encodings(net, self._features, cache)
 
     @classmethod
-    def fresh(
-        cls, classes: ClassTable, channels: int = 1, **options: Any
-    ) -> AnnotationLeakage:
+    def fresh(cls, classes: ClassTable, channels: int = 1, **options: Any) -> AnnotationLeakage:
         """Make one that has learned nothing; its classes are those of the support set it is given.
 
         Parameters
@@ -124,7 +129,7 @@ class AnnotationLeakage:
             raise BadModelFile(
                 f"the file holds no network for {METHOD}, or a damaged one: {why[:200]}"
             ) from error
-        return cls(net, classes, membrane_offset=offset)
+        return cls(net, classes, membrane_offset=offset, cache=user_cache())
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights by name."""
@@ -153,15 +158,16 @@ class AnnotationLeakage:
         """
         if not 0 <= leak <= 1:
             raise BadInput(f"the leak strength is {leak}; expected a number from 0 to 1")
-        other = copy.copy(self)  # encoded planes are shared: they do not depend on the leak
+        other = copy.copy(self)  # what was seen is shared: it does not depend on the leak
         other.leak = float(leak)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AnnotationLeakage:
-        """Copy the network; encoded planes are left behind, for the copy may be folded."""
+        """Copy the network; what it has seen is left behind, for the copy may be folded."""
         other = copy.copy(self)
         other.net = copy.deepcopy(self.net, memo)
-        other._encoded = OrderedDict()
+        other._features = Features(other.net.body)
+        other._encodings = Encodings(other.net, other._features, self._encodings.disk)
         return other
 
     @torch.inference_mode()
@@ -192,14 +198,16 @@ class AnnotationLeakage:
             )
         planes = sorted(support.planes, key=lambda plane: plane.hash)
         version = f"{self.weights_hash[:16]}-{support.hash[:16]}"
-        memory = self._memory(planes, ids, version)
+        memory = self._memory(planes, self._encodings.of(planes), ids, version)
         return replace(memory, head=self._head(planes, memory)).to(self._device)
 
     def _memory(
-        self, planes: Sequence[SupportPlane], ids: tuple[int, ...], version: str
+        self,
+        planes: Sequence[SupportPlane],
+        parts: Sequence[EncodedPlane],
+        ids: tuple[int, ...],
+        version: str,
     ) -> LeakageMemory:
-        parts = [self._encode(plane) for plane in planes]
-        self._forget()
         weights = _weights(planes)
         counts = torch.cat([part.counts(ids) for part in parts])
         kept = choose(counts, self.cap, torch.Generator().manual_seed(0))
@@ -252,8 +260,10 @@ class AnnotationLeakage:
         asked = padded(asked, step, "constant")
         annotation = padded(plane.annotation, step, "constant")
         window = fullest(annotation * asked, _FITTED_SIDE, step)
-        features = features_of(self.net, padded(normalise(plane.image), step, "reflect"), window)
-        scores, inputs = self._answer(features, memory)
+        image = padded(normalise(plane.image), step, "reflect")
+        features = features_of(self.net, self._features, image, window)
+        scores, known = self._answer(features, memory)
+        inputs = _for_head(*known)
         seen = torch.from_numpy(asked[window])
         paint = torch.from_numpy(annotation[window].astype(np.int64))[seen]
         index = torch.searchsorted(torch.tensor(memory.class_ids), paint)
@@ -279,27 +289,38 @@ class AnnotationLeakage:
         BadInput
             If the memory was made by other weights.
         """
+        self._check(memory)
+        return self._scores(self._features.of(tiles), memory)
+
+    @torch.inference_mode()
+    def scores_again(self, tiles: Tensor, memory: LeakageMemory) -> Tensor:
+        """As `scores`, bit by bit, for tiles that will be asked about again: with other paint."""
+        self._check(memory)
+        return self._scores(self._features.again(tiles), memory)
+
+    def _check(self, memory: LeakageMemory) -> None:
         if not memory.version.startswith(self.weights_hash[:16]):
             raise BadInput("the memory was made by other weights; make it again with remember")
-        features = self.net.body(tiles.contiguous(memory_format=torch.channels_last))
-        scores, inputs = self._answer(features, memory)
+
+    def _scores(self, features: Tensor, memory: LeakageMemory) -> Tensor:
+        scores, seen = self._answer(features, memory)
         if memory.head is None:
             return scores
         slopes, offset = memory.head[:, :-1], memory.head[:, -1]
-        more = torch.einsum("bfyx,kf->bkyx", inputs, slopes) + offset[:, None, None]
+        more = torch.einsum("bfyx,kf->bkyx", _for_head(*seen), slopes) + offset[:, None, None]
         return scores + self.leak * more
 
-    def _answer(self, features: Tensor, memory: LeakageMemory) -> tuple[Tensor, Tensor]:
-        """Scores, and what a head may correct them by, (B F Y X)."""
+    def _answer(self, features: Tensor, memory: LeakageMemory) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Scores, and what `_for_head` takes."""
         own: Tensor = self.net.own(features).log_softmax(1)
         base = own + own.new_tensor([0.0, self.membrane_offset])[:, None, None]
         if len(memory) == 0:
-            return base, features
+            return base, ()
         if not memory.preset:  # as far as the leak is off, what the network itself makes of them
             base = (1 - self.leak) * prior_scores(own, memory.affinity)
         keys = self.net.key_head.keys(features)
         read, likeness = self.net.read(keys, memory.keys, memory.values, memory.bias)
-        linear = torch.einsum("bdyx,kd->bkyx", self.net.key_head.linear(features), memory.rule)
+        linear = self.net.key_head.ruled(features, memory.rule)
         added = self.net.fuse(
             features,
             base,
@@ -310,23 +331,26 @@ class AnnotationLeakage:
             likeness,
             linear,
         )
-        inputs = [features, own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear]
-        return base + self.leak * added[-1], torch.cat(inputs, 1)
+        return base + self.leak * added[-1], (features, own, read, linear)
+
+    @property
+    def stride(self) -> int:
+        """Pixels a side of a cell of the memory."""
+        return self.net.key_head.stride
+
+    @property
+    def tau(self) -> float:
+        """Temperature of the read-out."""
+        return float(self.net.key_head.tau.detach())
+
+    @torch.inference_mode()
+    def keys(self, tiles: Tensor) -> Tensor:
+        """Say what the cells of tiles look like: (B 1 Y X) -> (B D Y/stride X/stride)."""
+        return self.net.key_head.keys(self._features.again(tiles))
 
     @property
     def _device(self) -> torch.device:
         return self.net.log_penalty.device
-
-    def _encode(self, plane: SupportPlane) -> EncodedPlane:
-        kept = self._encoded.pop(plane.hash, None) or encode(self.net, plane)
-        self._encoded[plane.hash] = kept
-        return kept
-
-    def _forget(self) -> None:
-        """Drop the encoded planes that were used longest ago, as far as they take much memory."""
-        size = sum(one.size_bytes for one in self._encoded.values())
-        while size > _KEPT_BYTES:
-            size -= self._encoded.popitem(last=False)[1].size_bytes
 
     def _rule(
         self, parts: Sequence[EncodedPlane], weights: Sequence[float], ids: tuple[int, ...]
@@ -375,8 +399,14 @@ def _memory_of(
     painted = [plane for plane in planes if plane.annotation.any()]
     if {k for plane in painted for k in plane.strokes} != set(like.class_ids):
         return None
-    memory = segmenter._memory(painted, like.class_ids, like.version)
+    parts = [encode(segmenter.net, segmenter._features, plane) for plane in painted]
+    memory = segmenter._memory(painted, parts, like.class_ids, like.version)
     return replace(memory, preset=like.preset).to(segmenter._device)
+
+
+def _for_head(features: Tensor, own: Tensor, read: Tensor, linear: Tensor) -> Tensor:
+    """What a head may correct scores by; all (B .. Y X)."""
+    return torch.cat([features, own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear], 1)
 
 
 def _weights(planes: Sequence[SupportPlane]) -> list[float]:
@@ -406,11 +436,3 @@ def _frequency(
     labelled = [sum(w * float(e.moments[k][2]) for e, w in pairs if k in e.moments) for k in ids]
     pixels = sum(w * p.image.size for p, w in zip(planes, weights, strict=True))
     return frequency(torch.tensor(labelled), pixels)
-
-
-def _hash(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
