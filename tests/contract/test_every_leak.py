@@ -33,6 +33,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "object-queries": TINY | {"queries": 5, "window": 16},
     "cross-cooperative": TINY,
     "loop-resnet-3d": {"widths": (4, 6, 8), "flat": 1},
+    "time-series": TINY,
     "word-patches": TINY | {"words": 6, "window": 32},
 }
 """Sizes at which each method is tried."""

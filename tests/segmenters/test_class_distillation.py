@@ -68,5 +68,8 @@ def test_teachers_begin_as_the_model_that_is_made_small() -> None:
     given = batch().images
     segmenter.teachers.eval()
     torch.testing.assert_close(
-        torch.cat(segmenter.teachers(given), 1).sigmoid(), large.net(given).softmax(1), atol=1e-5, rtol=1e-4
+        torch.cat(segmenter.teachers(given), 1).sigmoid(),
+        large.net(given).softmax(1),
+        atol=1e-5,
+        rtol=1e-4,
     )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from napari_infoleak.api._inputs import annotated
+from napari_infoleak.api._inputs import annotated, as_image
 from napari_infoleak.api._model import Model, model_path
 from napari_infoleak.api._segment import SHORT_HASH, limited_threads
 from napari_infoleak.core.classes import ClassTable
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.config import TrainConfig
     from napari_infoleak.learn.checkpoints import Store
+    from napari_infoleak.learn.frames import Frame
     from napari_infoleak.learn.loop import Outcome, Report
     from napari_infoleak.segmenters.protocol import Segmenter, Trainable
     from napari_infoleak.segmenters.registry import MethodInfo
@@ -124,6 +125,7 @@ def train(
     target = None if output is None else model_path(output)
     if resume and target is None:
         raise BadInput("there is nothing to resume without output: name the model's file")
+    frames = {"frames": _frames(support, known, axes, channel)} if info.frames else {}
     cancel.check()
     with limited_threads(chosen.threads):
         progress(0, 1, "starting")
@@ -140,6 +142,7 @@ def train(
             listen=listen or _deaf,
             progress=progress,
             cancel=cancel,
+            **frames,
         )
     return _finish(segmenter, outcome, noted, target)
 
@@ -173,6 +176,19 @@ def _support(given: Any, axes: str | None, channel: int | None) -> SupportSet:
     for image, annotation in pairs:
         support = annotated(support, image, annotation, axes=axes, channel=channel)
     return support
+
+
+def _frames(given: Any, support: SupportSet, axes: str | None, channel: int | None) -> list[Frame]:
+    """Planes of the images that are not annotated; a support set keeps none."""
+    from napari_infoleak.learn.frames import others
+
+    pairs = [] if isinstance(given, SupportSet) else given
+    found: list[Frame] = []
+    for image, _ in pairs:
+        shown = as_image(image, axes)
+        looked_at = None if shown.sizes["C"] == 1 else channel
+        found += others(shown, looked_at, support.planes)
+    return found
 
 
 def _refuse_overlap(support: SupportSet, validation: SupportSet | None) -> None:

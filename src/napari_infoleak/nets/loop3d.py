@@ -100,7 +100,7 @@ class ResNet3D(nn.Module):
 
     def whole_depth(self, planes: int) -> int:
         """The next number of planes that can be halved as often as is needed."""
-        step = 2 ** sum(self.halves_z)
+        step: int = 2 ** sum(self.halves_z)
         return -(-planes // step) * step
 
     def stage(self, level: int, below: Tensor) -> Tensor:

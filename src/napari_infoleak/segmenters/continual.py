@@ -44,8 +44,6 @@ class ContinualSegmenter(LeakySegmenter):
     ----------
     old : ContinualNet or None
         The network from before the last classes joined.
-    host : int
-        Place of the class that pixels of the new classes were called before.
     only_new : bool
         Whether the annotations mark the new classes alone and call all else host.
     """
@@ -56,13 +54,22 @@ class ContinualSegmenter(LeakySegmenter):
     def __init__(self, net: Any, classes: ClassTable) -> None:
         super().__init__(net, classes)
         self.old: ContinualNet | None = None
-        self.host = 0
         self.only_new = False
+
+    @property
+    def host(self) -> int:
+        """Place of the class that pixels of the new classes were called before."""
+        return 0 if self.old is None else int(self.old.get_buffer("host"))
 
     @property
     def _known(self) -> int:
         """Number of classes that were there before."""
         return 0 if self.old is None else int(self.old.config["classes"])
+
+    def _learn_from(self, old: ContinualNet) -> None:
+        """Let a network teach; the host is kept with it, so that a checkpoint holds it."""
+        old.register_buffer("host", torch.tensor(0))
+        self.old = old.eval()
 
     def modules(self) -> Iterable[nn.Module]:
         """The network, and the one from before while it teaches."""
@@ -92,7 +99,7 @@ class ContinualSegmenter(LeakySegmenter):
             with as_at_test(self.old):
                 said = self.old(sample.images).argmax(1)[sample.truth >= self._known]
             if len(said):
-                self.host = int(said.mode().values)
+                self.old.get_buffer("host").fill_(int(said.mode().values))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Likeness to the own vectors with a margin, contrast, and what was known before."""
@@ -129,7 +136,7 @@ class ContinualSegmenter(LeakySegmenter):
 
     def grow(self, entries: Sequence[ClassEntry]) -> None:
         """Append classes, and keep the network as it was, to be taught by it."""
-        self.old = copy.deepcopy(self.net).eval()
+        self._learn_from(copy.deepcopy(self.net))
         super().grow(entries)
 
     def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
@@ -139,7 +146,7 @@ class ContinualSegmenter(LeakySegmenter):
             old = ContinualNet(**(self.net.config | {"classes": len(classes)}))
             with suppress(RuntimeError):  # of another method or size: nothing to be kept
                 old.load_state_dict(dict(tensors))
-                self.old = old.eval()
+                self._learn_from(old)
         return taken
 
     @torch.no_grad()

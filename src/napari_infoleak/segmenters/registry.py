@@ -43,6 +43,8 @@ class MethodInfo:
         Model that training starts from where nothing else is said; None starts from nothing.
     recipe : str
         How it learns, ``module:function``.
+    frames : bool
+        Whether it learns from planes that are not annotated, too.
     """
 
     name: str
@@ -56,6 +58,7 @@ class MethodInfo:
     location: str
     init: str | None = None
     recipe: str = "napari_infoleak.learn.recipes.supervised:supervised"
+    frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -264,6 +267,20 @@ METHODS: dict[str, MethodInfo] = {
             trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.loop_resnet_3d:LoopResNet3DSegmenter",
+        ),
+        MethodInfo(
+            name="time-series",
+            title="Time-series pseudo-labels",
+            summary="Planes next to annotated ones are labelled first, and learned from in turn.",
+            paper="SciTePress 117218",
+            evidence="reconstructed",
+            dims=(2,),
+            trains=True,
+            needs_support=False,
+            location="napari_infoleak.segmenters.time_series:TimeSeriesSegmenter",
+            init="membrane",
+            recipe="napari_infoleak.learn.recipes.pseudo_labels:pseudo_labels",
+            frames=True,
         ),
         MethodInfo(
             name="unet",
