@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from napari_infoleak.learn import loop as loops
 from napari_infoleak.learn.checkpoints import Store
 from napari_infoleak.learn.loop import Outcome, Report
 from napari_infoleak.learn.recipes.supervised import supervised
+from napari_infoleak.learn.validation import HeldOut, Score
 from napari_infoleak.segmenters.batch import Batch
 from napari_infoleak.segmenters.supervised import SupervisedSegmenter
 from tiny_trainable import TinyAdversarial, TinyTrainable, fresh, painted, sparse
@@ -59,6 +61,18 @@ def learn(
 
 def same(one: Outcome, two: Outcome) -> bool:
     return all(torch.equal(one.tensors[name], two.tensors[name]) for name in one.tensors)
+
+
+@pytest.fixture
+def worse_and_worse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no validation be better than the first."""
+    counting = itertools.count(1)
+
+    def score(*args: Any) -> Score:
+        share = 1 / next(counting)
+        return Score(share, {1: share, 2: share}, 0.5)
+
+    monkeypatch.setattr(HeldOut, "score", score)
 
 
 class Interrupted(Exception):
@@ -139,13 +153,14 @@ def test_an_adversary_moves_by_its_own_terms_alone() -> None:
     assert not gradients(Fooling)["moved"]
 
 
+@pytest.mark.usefixtures("worse_and_worse")
 def test_the_best_weights_are_kept_even_those_it_began_with() -> None:
-    good = learn(steps=80)
-    segmenter = TinyTrainable.from_file(good.tensors, good.header)
-    spoilt = learn(segmenter, rate=1.0, steps=5)
-    assert spoilt.before is not None
-    assert spoilt.score is not None
-    assert spoilt.score.miou >= spoilt.before.miou
+    segmenter = fresh()
+    before = {name: tensor.clone() for name, tensor in segmenter.tensors().items()}
+    outcome = learn(segmenter)
+    assert (outcome.step, outcome.steps) == (0, STEPS)
+    assert outcome.score == outcome.before
+    assert all(torch.equal(outcome.tensors[name], before[name]) for name in before)
 
 
 def test_given_validation_is_used_as_it_is() -> None:
@@ -214,6 +229,25 @@ def test_a_stop_within_a_step_leaves_no_trace(tmp_path: Path) -> None:
     assert part.stopped
     assert part.steps == 5
     assert same(whole, learn(folder=tmp_path, resume=True))
+
+
+@pytest.mark.usefixtures("worse_and_worse")
+def test_stopped_while_nothing_was_better_and_resumed_it_still_knows_the_best(
+    tmp_path: Path,
+) -> None:
+    stop = CancelToken()
+
+    def progress(done: int, total: int, message: str = "") -> None:
+        if message.startswith("step 2"):
+            stop.cancel()
+
+    segmenter = fresh()
+    before = {name: tensor.clone() for name, tensor in segmenter.tensors().items()}
+    part = learn(segmenter, folder=tmp_path, progress=progress, cancel=stop)
+    assert (part.stopped, part.step) == (True, 2)
+    resumed = learn(folder=tmp_path, resume=True)
+    assert resumed.step == 0
+    assert all(torch.equal(resumed.tensors[name], before[name]) for name in before)
 
 
 def test_a_finished_training_can_be_given_more_steps(tmp_path: Path) -> None:

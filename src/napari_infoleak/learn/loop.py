@@ -351,27 +351,21 @@ class Loop:
         return f"step {self.state.step}" + (f", IoU {best.miou:.3f}" if best else "")
 
     def _outcome(self, stopped: bool) -> Outcome:
-        """Give the best weights; the last, where nothing better was seen since the beginning."""
+        """Give the best weights; the last, where no validation came after the beginning."""
         state = self.state
-        if self._held_out is not None and stopped and state.best_step == 0:
-            self._keep()  # no validation yet: what was learned is worth more than the beginning
-            score, step = None, state.step
-        elif self._held_out is None:
-            score, step = None, state.step
-        else:
-            score, step = state.best, state.best_step
-        best = self._best
-        if best is None and self._store:
+        unjudged = self._held_out is None or (stopped and state.best_step == 0)
+        best = None if unjudged else self._best
+        if best is None and not unjudged and self._store:
             best = self._store.kept()
         if best is None:
-            best = dict(state.average.tensors())
+            unjudged, best = True, dict(state.average.tensors())
         return Outcome(
             tensors=best,
             header=state.average.header(),
-            step=step,
+            step=state.step if unjudged else state.best_step,
             steps=state.step,
             seconds=self._budget.elapsed,
             before=state.before,
-            score=score,
+            score=None if unjudged else state.best,
             stopped=stopped,
         )
