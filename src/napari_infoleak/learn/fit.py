@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_infoleak.learn.validation import HeldOut
     from napari_infoleak.segmenters.batch import Batch
 
-_SAMPLE = 32  # crops that a method sees before it begins
+_SAMPLE = 16  # crops that a method sees before it begins
 _BEFORE = 2**32  # the step that these are drawn for: none that is ever taken
 
 
