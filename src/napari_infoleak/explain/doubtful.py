@@ -252,9 +252,10 @@ def _look(segmenter: Segmenter, looking: LooksUp, memory: Any, field: Field, til
     values = torch.from_numpy(field.values[(..., *tile.outer.slices)].copy())[None]
     values = values.to(memory.keys.device)
     ask = segmenter.scores_again if isinstance(segmenter, Repeatable) else segmenter.scores
-    scores = ask(values, memory)[(0, slice(None), *tile.crop)].float().softmax(0).cpu().numpy()
-    coarse = tuple(slice(one.start // stride, one.stop // stride) for one in tile.crop)
-    keys = looking.keys(values)[(0, slice(None), *coarse)].flatten(1).T
+    rows, columns = tile.crop
+    scores = ask(values, memory)[0, :, rows, columns].float().softmax(0).cpu().numpy()
+    rows, columns = (slice(one.start // stride, one.stop // stride) for one in tile.crop)
+    keys = looking.keys(values)[0, :, rows, columns].flatten(1).T
     heard = (keys @ memory.keys.T / looking.tau + memory.bias).logsumexp(1)
     doubt = rearrange(entropy(scores), "(y a) (x b) -> (y x) (a b)", a=stride, b=stride)
     most = doubt.argmax(1)

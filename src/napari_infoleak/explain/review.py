@@ -113,7 +113,8 @@ class Review:
     @property
     def suspects(self) -> tuple[PlaneScore | StrokeScore, ...]:
         """All that should be looked at again."""
-        return tuple(one for one in (*self.planes, *self.strokes) if one.suspect)
+        every: list[PlaneScore | StrokeScore] = [*self.planes, *self.strokes]
+        return tuple(one for one in every if one.suspect)
 
 
 def review(
@@ -150,66 +151,81 @@ def review(
     looking = looking_up(segmenter)
     if not support:
         raise EmptySupportError("nothing is annotated: paint some strokes of each class first")
-    planes = in_order(support)
-    found, stroke_of = _strokes_of_entries(support, memory, looking.stride)
-    votes = _Votes(looking, memory, stroke_of, len(found))
-    plane_of = np.array([number for number, _ in found])
-    class_of = np.array([stroke.class_id for _, stroke in found])
-    judged = votes.per_stroke(votes.right())
-    listed = np.unique(stroke_of)
+    judge = _Judge(looking, support, memory)
+    scores = []
+    for done, number in enumerate(judge.listed):
+        cancel.check()
+        progress(done, len(judge.listed), f"stroke {done + 1} of {len(judge.listed)}")
+        scores.append(judge.stroke(number))
+    planes = [judge.plane(number) for number in range(len(support))]
+    return Review(tuple(sorted(planes, key=_rank)), tuple(sorted(scores, key=_rank)))
 
-    def effect(left_out: Flags, judges: Flags) -> float | None:
-        judges = judges & ~np.isnan(judged)
+
+class _Judge:
+    """Scores one annotation at a time.
+
+    Parameters
+    ----------
+    looking : LooksUp
+    support : SupportSet
+    memory : Memory
+    """
+
+    def __init__(self, looking: LooksUp, support: SupportSet, memory: Any) -> None:
+        self._planes = in_order(support)
+        self._found, stroke_of = _strokes_of_entries(support, memory, looking.stride)
+        self._votes = _Votes(looking, memory, stroke_of, len(self._found))
+        self._stroke_of = stroke_of
+        self._plane_of = np.array([plane for plane, _ in self._found])
+        self._class_of = np.array([stroke.class_id for _, stroke in self._found])
+        right = self._votes.right(np.zeros(len(stroke_of), bool))
+        self._right = self._votes.per_stroke(np.where(self._votes.answerable(), right, np.nan))
+        self.listed: list[int] = np.unique(stroke_of).tolist()
+
+    def stroke(self, number: int) -> StrokeScore:
+        """Leave a stroke out."""
+        plane, stroke = self._found[number]
+        effect = self._effect(np.arange(len(self._found)) == number)
+        agreement = self._right[number]
+        known = not np.isnan(agreement)
+        harms = effect is not None and -effect * (len(self.listed) - 1) > _STROKE_HARM
+        return StrokeScore(
+            source=self._planes[plane].source,
+            t=self._planes[plane].index[0],
+            z=self._planes[plane].index[1],
+            y=stroke.y,
+            x=stroke.x,
+            class_id=stroke.class_id,
+            pixels=stroke.pixels,
+            effect=effect,
+            agreement=float(agreement) if known else None,
+            suspect=bool(harms and known and agreement < _CONTRADICTED),
+        )
+
+    def plane(self, number: int) -> PlaneScore:
+        """Leave all strokes of a plane out."""
+        own = self._plane_of == number
+        effect = self._effect(own)
+        known = self._right[own & ~np.isnan(self._right)]
+        return PlaneScore(
+            source=self._planes[number].source,
+            t=self._planes[number].index[0],
+            z=self._planes[number].index[1],
+            strokes=int(np.isin(self.listed, np.flatnonzero(own)).sum()),
+            effect=effect,
+            agreement=float(known.mean()) if len(known) else None,
+            suspect=effect is not None and -effect * (len(self._planes) - 1) > _PLANE_HARM,
+        )
+
+    def _effect(self, left_out: Flags) -> float | None:
+        """Say how much less of the other strokes is answered rightly without some."""
+        judges = ~left_out & ~np.isnan(self._right)
         if not judges.any():
             return None
-        loss = judged - votes.per_stroke(votes.right(left_out))
-        classes = np.unique(class_of[judges])
-        return float(np.mean([loss[judges & (class_of == one)].mean() for one in classes]))
-
-    scores = []
-    for done, number in enumerate(listed.tolist()):
-        cancel.check()
-        progress(done, len(listed), f"stroke {done + 1} of {len(listed)}")
-        plane, stroke = found[number]
-        others = np.arange(len(found)) != number
-        gain = effect(stroke_of == number, others)
-        agreement = _or_none(judged[number])
-        harm = 0.0 if gain is None else -gain * (len(listed) - 1)
-        t, z = planes[plane].index
-        scores.append(
-            StrokeScore(
-                source=planes[plane].source,
-                t=t,
-                z=z,
-                y=stroke.y,
-                x=stroke.x,
-                class_id=stroke.class_id,
-                pixels=stroke.pixels,
-                effect=gain,
-                agreement=agreement,
-                suspect=harm > _STROKE_HARM and (agreement or 0) < _CONTRADICTED,
-            )
-        )
-    whole = []
-    for plane, painted in enumerate(planes):
-        cancel.check()
-        own = plane_of == plane
-        seen = own & np.isin(np.arange(len(found)), listed)
-        gain = effect(own[stroke_of], ~own)
-        known = judged[seen & ~np.isnan(judged)]
-        harm = 0.0 if gain is None else -gain * (len(planes) - 1)
-        whole.append(
-            PlaneScore(
-                source=painted.source,
-                t=painted.index[0],
-                z=painted.index[1],
-                strokes=int(seen.sum()),
-                effect=gain,
-                agreement=float(known.mean()) if len(known) else None,
-                suspect=harm > _PLANE_HARM,
-            )
-        )
-    return Review(tuple(sorted(whole, key=_harm)), tuple(sorted(scores, key=_harm)))
+        without = self._votes.per_stroke(self._votes.right(left_out[self._stroke_of]))
+        loss = self._right - without
+        classes = np.unique(self._class_of[judges])
+        return float(np.mean([loss[judges & (self._class_of == one)].mean() for one in classes]))
 
 
 class _Votes:
@@ -242,38 +258,41 @@ class _Votes:
         self._read = self._said(np.ones(len(keys), bool))
         self._sum = self._heard @ self._share
 
-    def right(self, left_out: Flags | None = None) -> Floats:
+    def right(self, left_out: Flags) -> Floats:
         """Return how much of each entry's paint is read as it is painted, without some entries.
 
         Parameters
         ----------
-        left_out : ndarray of bool, shape (M,), optional
-            Entries that do not vote; by default only those that never do.
+        left_out : ndarray of bool, shape (M,)
+            Entries that do not vote.
 
         Returns
         -------
         ndarray, shape (M,), float64
-            0 to 1; without `left_out`, NaN where there is nothing of its class to read.
+            0 to 1.
         """
-        read, total = self._read, self._sum
-        classes = range(self._values.shape[1])
-        kept = np.ones(len(self._share), bool) if left_out is None else ~left_out
-        if left_out is not None:
-            read = np.maximum(read - self._said(left_out), 0)
-            total = np.maximum(total - self._heard[:, left_out] @ self._share[left_out], 0)
+        read = np.maximum(self._read - self._said(left_out), 0)
+        total = np.maximum(self._sum - self._heard[:, left_out] @ self._share[left_out], 0)
         # Every class weighs the same, however much of it is left.
-        left = [self._share[kept & (self._class_of == one)].sum() for one in classes]
-        scale = 1 / np.maximum(left, 1e-9)
-        read = read * scale[:, None] + (_NOTHING / len(left)) * total[:, None, None] + 1e-300
+        kept = np.where(left_out, 0, self._share)
+        left = np.bincount(self._class_of, kept, self._values.shape[1])
+        read = read / np.maximum(left, 1e-9)[:, None]
+        read += (_NOTHING / len(left)) * total[:, None, None] + 1e-300
         chance = (read / read.sum(1, keepdims=True) * self._values).sum((1, 2))
         result: Floats = chance / np.maximum(self._labelled, 1)
-        return result if left_out is not None else np.where(self._has_own(), result, np.nan)
+        return result
 
     def per_stroke(self, of_entries: Floats) -> Floats:
         """Mean over the entries of each stroke; NaN for one without entries, or with a NaN."""
         entries = np.bincount(self._stroke_of, minlength=self._strokes)
         sums = np.bincount(self._stroke_of, of_entries, self._strokes)
         return np.where(entries > 0, sums / np.maximum(entries, 1), np.nan)
+
+    def answerable(self) -> Flags:
+        """Tell which entries have any other of their class to hear."""
+        same = self._class_of[:, None] == self._class_of[None, :]
+        found: Flags = ((self._heard > 0) & same).any(1)
+        return found
 
     def _said(self, by: Flags) -> Floats:
         """Sums of the labels that some entries say to each; (M, K, P)."""
@@ -288,12 +307,6 @@ class _Votes:
         own = self._stroke_of[:, None] == self._stroke_of[None, :]
         apart: Flags = ~(beside | own)
         return apart
-
-    def _has_own(self) -> Flags:
-        """Tell which entries have any other of their class to hear."""
-        same = self._class_of[:, None] == self._class_of[None, :]
-        found: Flags = ((self._heard > 0) & same).any(1)
-        return found
 
 
 def _strokes_of_entries(
@@ -313,9 +326,6 @@ def _strokes_of_entries(
     return found, stroke_of
 
 
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _harm(score: PlaneScore | StrokeScore) -> tuple[bool, float]:
+def _rank(score: PlaneScore | StrokeScore) -> tuple[bool, float]:
+    """Suspects first, then the most harmful first."""
     return not score.suspect, 0.0 if score.effect is None else score.effect

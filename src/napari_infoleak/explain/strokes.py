@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage as ndi
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _BLOCK = 64  # pixels a side; what is much longer is judged block by block
 _TOUCHING = np.ones((3, 3), bool)
@@ -35,8 +37,8 @@ class Stroke:
 def strokes(annotation: NDArray[Any]) -> tuple[NDArray[np.int32], list[Stroke]]:
     """Find the strokes of an annotation.
 
-    Paint that touches, corners too, is one stroke. What is longer than two blocks of 64 pixels, such
-    as the membranes of a plane that is painted all over, counts block by block.
+    Paint that touches, corners too, is one stroke. What is longer than two blocks of 64 pixels,
+    such as the membranes of a plane that is painted all over, counts block by block.
 
     Parameters
     ----------
