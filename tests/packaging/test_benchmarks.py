@@ -100,3 +100,20 @@ def test_each_seed_paints_another_plane_away_from_val(sets: ModuleType, count: i
     planes = [sets.support_plane(np.zeros((count, 1, 1)), seed) for seed in range(5)]
     assert len(set(planes)) == 5
     assert max(planes) < count - sets.AWAY
+
+
+def test_every_method_that_is_trained_has_arms_and_a_place_for_its_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_infoleak.segmenters import registry
+
+    monkeypatch.syspath_prepend(str(FOLDER))
+    made = importlib.import_module("_ablation_arms")
+    others = ("unet", "annotation-leakage")
+    for info in registry.methods():
+        if info.trains and info.name not in others:
+            names = [arm.name for arm in made.arms(info.name, (8, 16, 32, 64), 16)]
+            assert names[:2] == [made.UNET, made.METHOD]
+            assert len(set(names)) == len(names)
+            page = (ROOT / "docs" / "methods" / f"{info.name}.md").read_text("utf-8")
+            assert f"<!-- table: ablations {info.name} -->" in page

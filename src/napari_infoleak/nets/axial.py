@@ -89,11 +89,15 @@ class AxialBlock(nn.Module):
     ----------
     channels, heads, span : int
         See `RowAttention`.
+    local : bool
+        Whether there is a local embedding.
     """
 
-    def __init__(self, channels: int, heads: int, span: int) -> None:
+    def __init__(self, channels: int, heads: int, span: int, local: bool = True) -> None:
         super().__init__()
-        self.local = silent(nn.Conv2d(channels, channels, 3, padding=1, groups=channels))
+        self.local: nn.Conv2d | None = None
+        if local:
+            self.local = silent(nn.Conv2d(channels, channels, 3, padding=1, groups=channels))
         self.rows = RowAttention(channels, heads, span)
         self.columns = RowAttention(channels, heads, span)
         self.out = silent(nn.Conv2d(channels, channels, 1))
@@ -105,7 +109,7 @@ class AxialBlock(nn.Module):
 
     def forward(self, x: Tensor, leak: float = 1.0) -> Tensor:
         """(B C Y X) -> (B C Y X); `leak` is the strength of the local embedding."""
-        found = self.rows(x + leak * self.local(x))
+        found = self.rows(x if self.local is None else x + leak * self.local(x))
         found = self.columns(found.mT).mT
         x = x + self.out(found)
         worked: Tensor = self.work(x)
@@ -125,6 +129,8 @@ class AxialUNet(nn.Module):
     heads : int
     window : int
         Side of the field of the attention, in pixels.
+    local : bool
+        Whether there is a local embedding.
     """
 
     def __init__(
@@ -136,6 +142,7 @@ class AxialUNet(nn.Module):
         levels: Sequence[int] = (2, 3),
         heads: int = 4,
         window: int = 64,
+        local: bool = True,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -146,11 +153,15 @@ class AxialUNet(nn.Module):
             "levels": list(levels),
             "heads": heads,
             "window": window,
+            "local": local,
         }
         self.body = UNet(channels, widths, features)
         self.head = nn.Conv2d(features, classes, 1)
         self.axial = nn.ModuleDict(
-            {str(level): AxialBlock(widths[level], heads, window // 2**level) for level in levels}
+            {
+                str(level): AxialBlock(widths[level], heads, window // 2**level, local)
+                for level in levels
+            }
         )
         self.multiple_of: int = max(window, self.body.multiple_of)
 
