@@ -443,14 +443,14 @@ def test_blending_survives_a_lack_of_memory():
 # ------------------------------------------------------------------ while a user is painting
 
 
-class Repeating(FakeSegmenter):
-    """Notes how many of its answers it was told to keep."""
+class Windowing(FakeSegmenter):
+    """Answers a window of its tiles, and notes how many it was told to keep."""
 
     kept = 0
 
-    def scores_again(self, tiles, memory):
-        self.kept += 1
-        return self.scores(tiles, memory)
+    def scores_within(self, tiles, memory, window, *, again):
+        self.kept += again
+        return self.scores(tiles, memory)[(..., *window)]
 
 
 @pytest.mark.parametrize(
@@ -462,12 +462,12 @@ class Repeating(FakeSegmenter):
         ((400, 64), None, 128, 0),
     ],
 )
-def test_what_is_kept_is_the_view_alone(shape, region, tile, kept):
+def test_a_window_of_a_tile_is_asked_for_and_kept_if_it_is_the_view(shape, region, tile, kept):
     plain = tiny()
-    segmenter = Repeating(plain.net, plain.spec)
+    segmenter = Windowing(plain.net, plain.spec)
     image = picture(*shape)
     where = None if region is None else Region.from_slices(image.label_shape, **region)
     out = ask(image, segmenter, region=where, tile=tile)
     assert segmenter.kept == kept
     expected = ask(image, plain, region=where, tile=tile)
-    np.testing.assert_array_equal(out.labels, expected.labels)
+    np.testing.assert_array_equal(out.probabilities, expected.probabilities)

@@ -30,14 +30,15 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def image():
-    noise = np.random.default_rng(0).normal(size=(430, 60))
+    # Wide enough that torch computes tiles as it computes the whole, not as it does tiny ones.
+    noise = np.random.default_rng(0).normal(size=(430, 160))
     return Image.from_array(gaussian_filter(noise, 3).astype(np.float32), "YX")
 
 
 @pytest.fixture(scope="module")
 def support(image):
-    strokes = np.zeros((430, 60), np.uint8)
-    strokes[100, 10:50], strokes[300, 10:50] = 1, 2
+    strokes = np.zeros((430, 160), np.uint8)
+    strokes[100, 10:150], strokes[300, 10:150] = 1, 2
     return SupportSet().add(image, strokes)
 
 

@@ -35,6 +35,36 @@ def test_nothing_beyond_the_reach_changes_an_answer() -> None:
     torch.testing.assert_close(before[..., kept, kept], after[..., kept, kept])
 
 
+def test_nothing_beyond_the_reach_changes_what_is_fused() -> None:
+    torch.manual_seed(0)
+    net = LeakageNet(widths=(2, 2, 2), features=3, dimensions=4).eval()
+    for parameter in net.fusion.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+
+    def answer(image: torch.Tensor) -> torch.Tensor:
+        features = net.body(image)
+        own = net.own(features).log_softmax(1)
+        keys = torch.eye(4)
+        values = torch.rand(4, 2, 16, generator=torch.Generator().manual_seed(1))
+        read, likeness = net.read(net.key_head.keys(features), keys, values, torch.zeros(4))
+        rule = torch.ones(2, 5) * torch.tensor([[1.0], [-1.0]])
+        linear = net.key_head.ruled(features, rule)
+        affinity, often = torch.tensor([[0.2, 0.8]]), torch.zeros(1, 2)
+        return net.fuse(features, own, own, affinity, often, read, likeness, linear)[-1]
+
+    image = torch.randn(1, 1, 240, 240)
+    other = torch.randn_like(image)
+    start, stop = 112, 128
+    kept = slice(start - net.reach, stop + net.reach)
+    assert kept.start > 0
+    other[..., kept, kept] = image[..., kept, kept]
+    with torch.no_grad():
+        before, after = answer(image), answer(other)
+    part = slice(start, stop)
+    torch.testing.assert_close(before[..., part, part], after[..., part, part])
+    assert not torch.allclose(before, after)
+
+
 def test_a_halved_net_gives_nearly_the_same_features() -> None:
     torch.manual_seed(0)
     exact = UNet(1, (4, 8, 8), 6).eval()

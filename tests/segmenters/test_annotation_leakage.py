@@ -54,6 +54,19 @@ def supported(*ids: int) -> SupportSet:
     return SupportSet().add(picture(1), strokes(*ids), axes="YX", name="one")
 
 
+@pytest.mark.parametrize("ids", [(), (1, 2), (1, 2, 3)])
+@pytest.mark.parametrize("window", [(0, 40, 5, 41), (100, 171, 88, 200), (0, 200, 0, 200)])
+def test_a_window_is_answered_as_the_whole(
+    segmenter: AnnotationLeakage, ids: tuple[int, ...], window: tuple[int, int, int, int]
+) -> None:
+    memory = segmenter.remember(supported(*ids) if ids else None)
+    whole = segmenter.scores(tile(side=200), memory)
+    rows, columns = slice(*window[:2]), slice(*window[2:])
+    for again in (False, True):
+        part = segmenter.scores_within(tile(side=200), memory, (rows, columns), again=again)
+        torch.testing.assert_close(part, whole[..., rows, columns], atol=1e-4, rtol=1e-4)
+
+
 def test_answers_without_a_support_set(segmenter: AnnotationLeakage) -> None:
     memory = segmenter.remember(SupportSet())
     assert memory.class_ids == (1, 2)

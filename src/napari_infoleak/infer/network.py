@@ -12,7 +12,7 @@ from napari_infoleak.infer.blend import Blend
 from napari_infoleak.infer.budget import is_out_of_memory, release
 from napari_infoleak.infer.outputs import Piece
 from napari_infoleak.infer.tiles import Box, Tile, down_to, plan, up_to
-from napari_infoleak.segmenters.protocol import Repeatable
+from napari_infoleak.segmenters.protocol import Windowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_infoleak.segmenters.protocol import Segmenter
 
     Job = tuple[Plane, Tile]
+    Window = tuple[slice, slice]
 
 # Pixels that a batch is filled up to. A batch gains nothing on the CPU once the threads are busy.
 _BATCH_PIXELS = {"cpu": 256**2}
@@ -67,9 +68,7 @@ class Network:
         again: bool = False,
     ) -> None:
         self._segmenter = segmenter
-        self._ask = segmenter.scores
-        if again and isinstance(segmenter, Repeatable):
-            self._ask = segmenter.scores_again
+        self._again = again
         self._memory = memory
         self._size = size
         self._box = box
@@ -129,10 +128,11 @@ class Network:
 
     def _joins(self, batch: list[Job], job: Job) -> bool:
         """Tell whether a job has the shape of a batch that is not yet full."""
-        shape = job[1].outer.shape
+        first, tile = batch[0][1], job[1]
         pixels = _BATCH_PIXELS.get(self._device.type, _BATCH_PIXELS_ELSEWHERE)
-        full = min(self._batch, max(1, pixels // job[1].outer.area))
-        return len(batch) < full and batch[0][1].outer.shape == shape
+        full = min(self._batch, max(1, pixels // tile.outer.area))
+        alike = first.outer.shape == tile.outer.shape and first.crop == tile.crop
+        return len(batch) < full and alike
 
     def _solve(self, jobs: list[Job]) -> Iterator[Piece]:
         """Answer tiles of one shape; those that do not fit into memory in smaller pieces."""
@@ -140,10 +140,11 @@ class Network:
             for plane, tile in jobs:
                 yield from self._split(plane, tile)
             return
-        found = self._try([plane.values[(..., *tile.outer.slices)] for plane, tile in jobs])
+        tiles = [plane.values[(..., *tile.outer.slices)] for plane, tile in jobs]
+        found = self._try(tiles, jobs[0][1].crop)
         if found is not None:
             for (plane, tile), values in zip(jobs, found, strict=True):
-                yield self._piece(plane, tile.inner, values[(..., *tile.crop)])
+                yield self._piece(plane, tile.inner, values)
                 self._tick(tile.inner.area)
         elif len(jobs) > 1:
             self._batch = max(1, len(jobs) // 2)
@@ -186,7 +187,8 @@ class Network:
         for tile in plan(*self._size, self._tile, overlap, step):
             if not tile.outer.common(self._box).area:
                 continue
-            found = self._try([plane.values[(..., *tile.outer.slices)]])
+            whole = slice(0, tile.outer.shape[0]), slice(0, tile.outer.shape[1])
+            found = self._try([plane.values[(..., *tile.outer.slices)]], whole)
             if found is None:
                 self._tick(-done)
                 self._shrink(tile.outer.shape, 4 * step)
@@ -199,10 +201,10 @@ class Network:
 
     # ----------------------------------------------------------------- the forward pass
 
-    def _try(self, tiles: Sequence[NDArray[np.float32]]) -> Tensor | None:
-        """Give the probabilities, (B, K, Y, X); None when memory ran out."""
+    def _try(self, tiles: Sequence[NDArray[np.float32]], window: Window) -> Tensor | None:
+        """Give the probabilities of a window, (B, K, rows, columns); None when memory ran out."""
         try:
-            return self._probabilities(tiles)
+            return self._probabilities(tiles, window)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -210,15 +212,8 @@ class Network:
         release(self._device)
         return None
 
-    def _probabilities(self, tiles: Sequence[NDArray[np.float32]]) -> Tensor:
-        values = torch.from_numpy(np.stack(tiles)).to(self._device)
-        scores = self._ask(values, self._memory)
-        expected = len(tiles), len(self._memory.class_ids), *values.shape[-2:]
-        if tuple(scores.shape) != expected:
-            raise InfoleakError(
-                f"the model '{self._segmenter.spec.name}' gave scores of shape"
-                f" {tuple(scores.shape)} where {expected} was expected: it is broken"
-            )
+    def _probabilities(self, tiles: Sequence[NDArray[np.float32]], window: Window) -> Tensor:
+        scores = self._scores(torch.from_numpy(np.stack(tiles)).to(self._device), window)
         probabilities = torch.softmax(scores.float(), dim=1)
         if not bool(torch.isfinite(probabilities.sum())):
             raise InfoleakError(
@@ -226,6 +221,23 @@ class Network:
                 " weights are damaged, or the support set holds extreme values"
             )
         return probabilities
+
+    def _scores(self, tiles: Tensor, window: Window) -> Tensor:
+        """Ask the segmenter about a window of tiles."""
+        segmenter, size = self._segmenter, tiles.shape[-2:]
+        if isinstance(segmenter, Windowed):
+            scores = segmenter.scores_within(tiles, self._memory, window, again=self._again)
+            size = torch.Size(one.stop - one.start for one in window)
+            window = slice(None), slice(None)
+        else:
+            scores = segmenter.scores(tiles, self._memory)
+        expected = len(tiles), len(self._memory.class_ids), *size
+        if tuple(scores.shape) != expected:
+            raise InfoleakError(
+                f"the model '{segmenter.spec.name}' gave scores of shape {tuple(scores.shape)}"
+                f" where {expected} was expected: it is broken"
+            )
+        return scores[(..., *window)]
 
     def _shrink(self, shape: tuple[int, int], smallest: int) -> None:
         """Halve the tile after a failure with one of this shape."""

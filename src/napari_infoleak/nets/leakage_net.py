@@ -68,9 +68,14 @@ class LeakageNet(nn.Module):
         return math.lcm(self.body.multiple_of, self.key_head.stride)
 
     @property
+    def margin(self) -> int:
+        """Pixels to each side whose features an answer can depend on."""
+        return self.rounds * self.fusion.reach + self.key_head.stride - 1
+
+    @property
     def reach(self) -> int:
         """Pixels to each side that an answer can depend on, a multiple of `multiple_of`."""
-        beyond = self.body.reach + self.rounds * self.fusion.reach + self.key_head.stride
+        beyond = self.body.sight + self.margin
         return -(-beyond // self.multiple_of) * self.multiple_of
 
     @property

@@ -51,17 +51,21 @@ class UNet(nn.Module):
         self.multiple_of: int = 2 ** (len(widths) - 1)
 
     @property
-    def reach(self) -> int:
-        """Pixels to each side that an answer can depend on: the halo that a tile needs."""
+    def sight(self) -> int:
+        """Pixels to each side that an answer can depend on."""
         levels = len(self.down)
-        total = 2.0 + 2.0  # stem and head
+        total = 2 + 2  # stem and head
         for level in range(1, levels + 1):
             size = 2**level
             convolutions = 2 if level < levels else 0
             total += (2 + convolutions) * size  # going down, going up
             total += size  # pooling, and the neighbour that bilinear upsampling reads
-        total += 3 * 2**levels  # the bottom: dilation 2, then 1
-        return int(-(-total // self.multiple_of) * self.multiple_of)
+        return int(total + 3 * 2**levels)  # the bottom: dilation 2, then 1
+
+    @property
+    def reach(self) -> int:
+        """The halo that a tile needs: `sight`, in whole steps."""
+        return -(-self.sight // self.multiple_of) * self.multiple_of
 
     def halve(self) -> None:
         """Compute in bfloat16 from the stem on, in place and for good; features are float32 still.

@@ -26,7 +26,7 @@ from napari_infoleak.nets.leakage_net import LeakageNet, frequency, prior_scores
 from napari_infoleak.nets.read_out import ridge
 from napari_infoleak.segmenters.encoding import EncodedPlane, encode, features_of, padded
 from napari_infoleak.segmenters.encodings import Encodings
-from napari_infoleak.segmenters.features import Features
+from napari_infoleak.segmenters.features import Features, Window
 from napari_infoleak.segmenters.fingerprint import weights_hash
 from napari_infoleak.segmenters.fitted_head import (
     ENOUGH,
@@ -297,6 +297,41 @@ class AnnotationLeakage:
         """As `scores`, bit by bit, for tiles that will be asked about again: with other paint."""
         self._check(memory)
         return self._scores(self._features.again(tiles), memory)
+
+    @torch.inference_mode()
+    def scores_within(
+        self, tiles: Tensor, memory: LeakageMemory, window: Window, *, again: bool = False
+    ) -> Tensor:
+        """Score a window of tiles, see `Windowed`: of the rest only the body takes notice.
+
+        Parameters
+        ----------
+        tiles : Tensor, shape (B, 1, Y, X), float32
+        memory : LeakageMemory
+        window : (slice, slice)
+            Rows and columns.
+        again : bool
+            Whether the tiles will be asked about again.
+
+        Returns
+        -------
+        Tensor, shape (B, K, rows, columns)
+        """
+        self._check(memory)
+        features = self._features.again(tiles) if again else self._features.of(tiles)
+        outer, inner = zip(
+            *(self._around(*one) for one in zip(window, tiles.shape[-2:], strict=True)),
+            strict=True,
+        )
+        part = features[(..., *outer)].contiguous(memory_format=torch.channels_last)
+        return self._scores(part, memory)[(..., *inner)]
+
+    def _around(self, wanted: slice, size: int) -> tuple[slice, slice]:
+        """What must be fused for a part of an axis to be right, and the part's place in it."""
+        step, margin = self.net.multiple_of, self.net.margin
+        low = max(0, wanted.start - margin) // step * step
+        high = min(size, -(-(wanted.stop + margin) // step) * step)
+        return slice(low, high), slice(wanted.start - low, wanted.stop - low)
 
     def _check(self, memory: LeakageMemory) -> None:
         if not memory.version.startswith(self.weights_hash[:16]):

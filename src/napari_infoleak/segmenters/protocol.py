@@ -94,6 +94,30 @@ class Repeatable(Protocol):
 
 
 @runtime_checkable
+class Windowed(Protocol):
+    """A segmenter to which the margin of a tile costs less than what lies within."""
+
+    def scores_within(
+        self, tiles: Tensor, memory: Any, window: tuple[slice, slice], *, again: bool
+    ) -> Tensor:
+        """Score a window of tiles; what is around it, as far as the halo, is only looked at.
+
+        Parameters
+        ----------
+        tiles : Tensor, shape (B, C, Y, X)
+        memory : Memory
+        window : (slice, slice)
+            Rows and columns.
+        again : bool
+            Whether the tiles will be asked about again, with other paint.
+
+        Returns
+        -------
+        Tensor, shape (B, K, rows, columns)
+        """
+
+
+@runtime_checkable
 class LooksUp(Protocol):
     """A segmenter that looks tiles up in a memory of annotated cells, see `segmenters.memory`."""
 
