@@ -296,8 +296,8 @@ class _Votes:
 
     def _said(self, by: Flags) -> Floats:
         """Sums of the labels that some entries say to each; (M, K, P)."""
-        said = self._share[by, None] * self._values[by].reshape(int(by.sum()), -1)
-        sums: Floats = (self._heard[:, by] @ said).reshape(self._values.shape)
+        said = self._share[by, None, None] * self._values[by]
+        sums: Floats = np.tensordot(self._heard[:, by], said, 1)
         return sums
 
     def _apart(self, places: NDArray[np.int64]) -> Flags:
