@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from infer_fakes import tiny
+from infer_fakes import FakeSegmenter, Spec, tiny
+from torch import nn
 
 from napari_infoleak.infer import budget, free_memory
 from napari_infoleak.infer.budget import bytes_a_pixel, default_tile, is_out_of_memory
@@ -41,12 +42,24 @@ def test_an_unknown_memory_is_taken_for_enough(monkeypatch):
     assert default_tile(segmenter, segmenter.remember(None), (9000, 9000), CPU) == 2048
 
 
-def test_the_estimate_counts_what_the_layers_put_out():
-    segmenter = tiny()
-    # By hand, in channels: top conv 4 + bn 4, middle (4 + 4)/4, bottom (4 + 4)/16, up 4/4 + 4/4,
-    # head 2; of 4 bytes.
-    assert bytes_a_pixel(segmenter, segmenter.remember(None), CPU) == 4 * (8 + 2 + 0.5 + 2 + 2)
-    assert not any(module._forward_hooks for module in segmenter.net.modules())
+class Swelling(nn.Module):
+    """Holds 5 and 20 channels at a time, then 20 and 3; never all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(1, 5, 1)
+        self.last = nn.Conv2d(20, 3, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        x = x.repeat(1, 4, 1, 1)
+        return self.last(x)
+
+
+def test_the_estimate_is_what_lives_at_a_time():
+    segmenter = FakeSegmenter(Swelling(), Spec(halo=0, multiple_of=1), (1, 2, 3))
+    found = bytes_a_pixel(segmenter, segmenter.remember(None), CPU)
+    assert found == pytest.approx(4 * 25, rel=0.05)
 
 
 def test_this_computer_has_some_memory():

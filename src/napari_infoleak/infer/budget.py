@@ -6,9 +6,9 @@ import gc
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from napari_infoleak.infer.free_memory import free_bytes
+from napari_infoleak.infer.peak import Peak
 from napari_infoleak.infer.tiles import up_to
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 LARGEST = 2048  # side of the default tile; a plane up to this size is answered whole
 _SAFE = 1024  # a tile of this side is tried without asking how much memory there is
 _SHARE = 0.6  # of the free memory that a tile may take
-_SPARE = 1.5  # activations outside the weighted layers: concatenations, a read-out
+_SPARE = 1.5  # beside the tensors that are seen: what operations take for themselves, the answer
+_PROBE = 128  # side of the tile that memory is measured on
 _SIGNS = ("out of memory", "can't allocate memory", "not enough memory", "failed to allocate")
 
 
@@ -57,7 +58,7 @@ def default_tile(
 
 
 def bytes_a_pixel(segmenter: Segmenter, memory: Any, device: torch.device) -> float:
-    """Estimate the memory that the activations take, by answering a small empty tile.
+    """Measure the memory that an answer takes, on a small empty tile.
 
     Parameters
     ----------
@@ -71,27 +72,13 @@ def bytes_a_pixel(segmenter: Segmenter, memory: Any, device: torch.device) -> fl
     Returns
     -------
     float
-        Bytes that all weighted layers together put out for one pixel of a tile.
+        Bytes of all tensors that live at a time, for one pixel of a tile.
     """
-    side = up_to(64, segmenter.spec.multiple_of)
-    total = 0
-
-    def count(_module: torch.nn.Module, _inputs: Any, output: Any) -> None:
-        nonlocal total
-        if isinstance(output, Tensor):
-            total += output.numel() * output.element_size()
-
-    layers = {layer for module in segmenter.modules() for layer in module.modules()}
-    weighted = [layer for layer in layers if next(layer.parameters(False), None) is not None]
-    hooks = [layer.register_forward_hook(count) for layer in weighted]
-    try:
-        with torch.inference_mode():
-            empty = torch.zeros(1, segmenter.spec.channels, side, side, device=device)
-            segmenter.scores(empty, memory)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return total / side**2
+    side = up_to(_PROBE, segmenter.spec.multiple_of)
+    empty = torch.zeros(1, segmenter.spec.channels, side, side, device=device)
+    with torch.inference_mode(), Peak() as peak:
+        segmenter.scores(empty, memory)
+    return float(peak.bytes / side**2)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
