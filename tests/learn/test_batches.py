@@ -8,9 +8,12 @@ import torch
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import BadInput
+from napari_infoleak.core.image import Image
+from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.learn.augment import NONE
 from napari_infoleak.learn.batches import Annotated, Crops, annotated, balance, counts
+from napari_infoleak.learn.frames import others
 from tiny_trainable import painted, sparse
 
 
@@ -76,6 +79,19 @@ def test_neighbouring_planes_become_volumes() -> None:
     batch = Crops(volumes, 2, (4, 8, 8), dims=3).draw(0, 2)
     assert batch.images.shape == (2, 1, 4, 8, 8)
     assert batch.truth.shape == (2, 4, 8, 8)
+
+
+def test_volumes_hold_the_planes_around_annotated_ones() -> None:
+    pixels = np.random.default_rng(0).normal(size=(20, 16, 16)).astype(np.float32)
+    truth = np.zeros((20, 16, 16), np.uint8)
+    truth[5, :8], truth[5, 8:], truth[7, 8:] = 1, 2, 2
+    image = Image.from_array(pixels, "ZYX", name="stack")
+    support = SupportSet().add(image, truth)
+    frames = list(others(image, None, support.planes))
+    (one,) = annotated(support, support.classes, 3, frames, reach=3)
+    assert one.labels.shape == (9, 16, 16)
+    np.testing.assert_allclose(one.image[0, 0], normalise(pixels[2]))
+    assert one.labels.flatten(1).any(1).nonzero()[:, 0].tolist() == [3, 5]
 
 
 def test_heavier_images_are_drawn_more_often() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
 from napari_infoleak.core.normalise import normalise
-from napari_infoleak.core.support import SupportSet
+from napari_infoleak.core.support import SupportPlane, SupportSet
 from napari_infoleak.learn.augment import Augment, cut
 from napari_infoleak.segmenters.batch import Batch
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from napari_infoleak.core.classes import ClassTable
-    from napari_infoleak.core.support import SupportPlane
+    from napari_infoleak.learn.frames import Frame
 
 _PLACES = 2**16  # pixels of a class and volume that crops may be drawn around
 _EDGE = 0.4  # of the crop's sides: how far from its middle that pixel may lie
@@ -56,7 +56,13 @@ class Annotated:
         return replace(self, labels=labels)
 
 
-def annotated(support: SupportSet, classes: ClassTable, dims: int = 2) -> list[Annotated]:
+def annotated(
+    support: SupportSet,
+    classes: ClassTable,
+    dims: int = 2,
+    frames: Iterable[Frame] = (),
+    reach: int = 0,
+) -> list[Annotated]:
     """Bring a support set to what batches are cut of.
 
     Parameters
@@ -65,7 +71,11 @@ def annotated(support: SupportSet, classes: ClassTable, dims: int = 2) -> list[A
     classes : ClassTable
         Holds every class that is painted.
     dims : {2, 3}
-        3 joins neighbouring annotated planes of an image to volumes.
+        3 joins neighbouring planes of an image to volumes.
+    frames : iterable of Frame
+        Planes that nobody annotated; volumes hold those near annotated ones.
+    reach : int
+        How near, in planes.
 
     Returns
     -------
@@ -79,8 +89,8 @@ def annotated(support: SupportSet, classes: ClassTable, dims: int = 2) -> list[A
     place = np.zeros(256, np.uint8)
     for index, number in enumerate(classes.ids):
         place[number] = index + 1
-    groups: Iterable[list[SupportPlane]]
-    groups = [[plane] for plane in support.planes] if dims == 2 else _runs(support)
+    groups: Iterable[Sequence[SupportPlane | Frame]]
+    groups = [[one] for one in support.planes] if dims == 2 else _runs(support, frames, reach)
     data = [_join(group, place) for group in groups]
     if not any(bool((one.image != 0).any()) for one in data):  # as `normalise` makes of such
         raise BadInput(
@@ -90,34 +100,51 @@ def annotated(support: SupportSet, classes: ClassTable, dims: int = 2) -> list[A
     return data
 
 
-def _runs(support: SupportSet) -> list[list[SupportPlane]]:
-    """Planes of one image and frame that follow one another."""
-    runs: list[list[SupportPlane]] = []
-    for plane in sorted(support.planes, key=lambda one: (one.source, one.index)):
-        last = runs[-1][-1] if runs else None
-        follows = (
-            last is not None
-            and (last.source, *last.index) == (plane.source, plane.index[0], plane.index[1] - 1)
-            and last.image.shape == plane.image.shape
-            and (last.weight, last.permanent) == (plane.weight, plane.permanent)
-        )
-        if follows:
-            runs[-1].append(plane)
-        else:
-            runs.append([plane])
+def _runs(
+    support: SupportSet, frames: Iterable[Frame], reach: int
+) -> list[list[SupportPlane | Frame]]:
+    """Planes of one image and time that follow one another, each near an annotated one."""
+    painted: dict[tuple[str, int], dict[int, SupportPlane | Frame]] = {}
+    for plane in support.planes:
+        t, z = plane.index
+        painted.setdefault((plane.source, t), {})[z] = plane
+    known = {place: dict(planes) for place, planes in painted.items()}
+    for frame in frames:
+        name, (t, z) = frame.place
+        if any(abs(z - other) <= reach for other in painted.get((name, t), ())):
+            known[name, t][z] = frame
+    runs: list[list[SupportPlane | Frame]] = []
+    for planes in known.values():
+        last: int | None = None
+        for z in sorted(planes):
+            if last is None or z != last + 1:
+                runs.append([])
+            runs[-1].append(planes[z])
+            last = z
     return runs
 
 
-def _join(planes: Sequence[SupportPlane], place: np.ndarray) -> Annotated:
+def _join(planes: Sequence[SupportPlane | Frame], place: np.ndarray) -> Annotated:
+    grey, labels = [], []
+    painted = [plane for plane in planes if isinstance(plane, SupportPlane)]
     for plane in planes:
+        if not isinstance(plane, SupportPlane):
+            grey.append(plane.read()[0, 0])
+            labels.append(torch.zeros(grey[-1].shape, dtype=torch.uint8))
+            continue
         if not np.isfinite(plane.image).any():
             raise BadInput(
                 f"an annotated plane of {plane.source} holds no number at all; check the file and "
                 f"the channel"
             )
-    grey = torch.from_numpy(np.stack([normalise(plane.image) for plane in planes]))
-    labels = torch.from_numpy(np.stack([place[plane.annotation] for plane in planes]))
-    return Annotated(grey[None], labels, planes[0].weight, planes[0].permanent)
+        grey.append(torch.from_numpy(normalise(plane.image)))
+        labels.append(torch.from_numpy(place[plane.annotation]))
+    return Annotated(
+        torch.stack(grey)[None],
+        torch.stack(labels),
+        max(plane.weight for plane in painted),
+        all(plane.permanent for plane in painted),
+    )
 
 
 def as_support(data: Iterable[Annotated], classes: ClassTable) -> SupportSet:

@@ -267,6 +267,7 @@ METHODS: dict[str, MethodInfo] = {
             trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.loop_resnet_3d:LoopResNet3DSegmenter",
+            frames=True,
         ),
         MethodInfo(
             name="time-series",

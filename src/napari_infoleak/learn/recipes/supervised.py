@@ -12,9 +12,12 @@ from napari_infoleak.learn.held_out import hold_out
 from napari_infoleak.learn.validation import HeldOut
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.core.config import TrainConfig
     from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.learn.frames import Frame
     from napari_infoleak.learn.loop import Outcome
     from napari_infoleak.segmenters.protocol import Trainable
 
@@ -25,6 +28,7 @@ def supervised(
     settings: TrainConfig,
     *,
     validation: SupportSet | None = None,
+    frames: Sequence[Frame] = (),
     **run: Any,
 ) -> Outcome:
     """Train a segmenter.
@@ -38,6 +42,8 @@ def supervised(
     settings : TrainConfig
     validation : SupportSet, optional
         What to be judged by; by default a part of `support` is kept from training for it.
+    frames : sequence of Frame
+        Planes that nobody annotated: what a network for volumes sees around the annotated ones.
     **run
         Where to keep the training and whom to tell, see `fit`.
 
@@ -52,7 +58,7 @@ def supervised(
     """
     spec, classes = segmenter.spec, segmenter.classes
     dims = 2 if 2 in spec.dims else 3
-    training, held = parted(support, validation, classes, settings, dims)
+    training, held = parted(support, validation, classes, settings, dims, frames)
     size = crop_size(settings, spec.multiple_of, dims)
     step = (spec.multiple_of, spec.multiple_of)
     judged = HeldOut(held, as_support(training, classes), dims=dims, multiple_of=step)
@@ -69,6 +75,7 @@ def parted(
     classes: ClassTable,
     settings: TrainConfig,
     dims: int = 2,
+    frames: Sequence[Frame] = (),
 ) -> tuple[list[Annotated], list[Annotated]]:
     """Give what to learn from, and what to be judged by.
 
@@ -77,7 +84,7 @@ def parted(
     BadInput
         If less than two classes are painted.
     """
-    data = annotated(support, classes, dims)
+    data = annotated(support, classes, dims, frames, settings.depth)
     found = counts(data, len(classes)).tolist()
     painted = [number for number, count in zip(classes.ids, found, strict=True) if count]
     if len(painted) < 2:
