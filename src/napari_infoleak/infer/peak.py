@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 
-class Peak(TorchDispatchMode):
+class Peak(TorchFunctionMode):
     """Watches the tensors that are made while the block lasts, and when they go.
 
     Attributes
@@ -27,14 +27,14 @@ class Peak(TorchDispatchMode):
         self.bytes = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self,
         func: Callable[..., Any],
         types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Run an operation and look at what it gives."""
+        """Run a function of torch and look at what it gives."""
         given = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(given):
             if isinstance(tensor, Tensor):
