@@ -246,11 +246,6 @@ def test_a_tile_too_small_is_refused(tile):
         ask(picture(20, 20), tiny(), tile=tile)
 
 
-def test_a_network_for_volumes_is_refused():
-    with pytest.raises(BadInput, match="volumes"):
-        ask(picture(20, 20), tiny(dims=(3,)))
-
-
 def test_a_device_other_than_the_prepared_one_is_refused(monkeypatch):
     monkeypatch.setattr("napari_infoleak.infer.pipeline.choose_device", torch.device)
     with pytest.raises(BadInput, match="prepared for 'cpu'"):

@@ -144,8 +144,8 @@ class Network:
         found = self._try(tiles, jobs[0][1].crop)
         if found is not None:
             for (plane, tile), values in zip(jobs, found, strict=True):
-                yield self._piece(plane, tile.inner, values)
-                self._tick(tile.inner.area)
+                yield from self._pieces(plane, tile.inner, values)
+                self._tick(plane.count * tile.inner.area)
         elif len(jobs) > 1:
             self._batch = max(1, len(jobs) // 2)
             for job in jobs:
@@ -163,10 +163,10 @@ class Network:
         """Tell whether a tile was planned before the tiles were made smaller."""
         return max(tile.outer.shape) > max(self._tile, self._smallest)
 
-    def _piece(self, plane: Plane, box: Box, values: Tensor) -> Piece:
-        # A contiguous copy: the tile it was cut from must not live on in the queue.
-        kept = np.ascontiguousarray(values.cpu().numpy())
-        return Piece(plane.index, box, kept)
+    def _pieces(self, plane: Plane, box: Box, values: Tensor) -> Iterator[Piece]:
+        for index, one in plane.parts(values):
+            # A contiguous copy: the tile it was cut from must not live on in the queue.
+            yield Piece(index, box, np.ascontiguousarray(one.cpu().numpy()))
 
     # ----------------------------------------------------- networks with an endless view
 
@@ -175,7 +175,7 @@ class Network:
             blend = self._blended(plane)
             while blend is None:
                 blend = self._blended(plane)
-            yield self._piece(plane, self._box, blend.mean(self._box))
+            yield from self._pieces(plane, self._box, blend.mean(self._box))
 
     def _blended(self, plane: Plane) -> Blend | None:
         """Blend the tiles of a plane; None if the tile had to be halved on the way."""
@@ -224,7 +224,7 @@ class Network:
 
     def _scores(self, tiles: Tensor, window: Window) -> Tensor:
         """Ask the segmenter about a window of tiles."""
-        segmenter, size = self._segmenter, tiles.shape[-2:]
+        segmenter, size = self._segmenter, tiles.shape[2:]
         if isinstance(segmenter, Windowed):
             scores = segmenter.scores_within(tiles, self._memory, window, again=self._again)
             size = torch.Size(one.stop - one.start for one in window)

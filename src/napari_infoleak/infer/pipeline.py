@@ -16,6 +16,7 @@ from napari_infoleak.infer.network import Network
 from napari_infoleak.infer.outputs import Answer, Outputs, Writer
 from napari_infoleak.infer.planes import read_planes, sources
 from napari_infoleak.infer.prepare import device_of
+from napari_infoleak.infer.slabs import DEPTH, read_slabs, takes_volumes
 from napari_infoleak.infer.stages import run
 from napari_infoleak.infer.tiles import Box, plan
 
@@ -100,9 +101,10 @@ def answer(
         out = out or Outputs.arrays(region.shape, len(class_ids))
         out.check(region.shape, len(class_ids))
         with torch.inference_mode(), interruptible(segmenter.modules(), cancel):
+            reader = read_slabs if takes_volumes(segmenter) else read_planes
             network = _network(image, segmenter, memory, region, tile, where, progress)
             run(
-                read_planes(image, region, channel, segmenter.spec.channels, _step(segmenter)),
+                reader(image, region, channel, segmenter.spec.channels, _step(segmenter)),
                 network.answer,
                 Writer(out, region, class_ids),
                 cancel=cancel,
@@ -126,9 +128,13 @@ def _network(
 ) -> Network:
     height, width = image.label_shape[2:]
     box = Box(region.y0, region.y1, region.x0, region.x1)
-    if tile is None:
-        tile = default_tile(segmenter, memory, (height, width), device)
     halo = max(0, segmenter.spec.halo)
+    if tile is None:
+        depth = min(DEPTH, image.label_shape[1]) if takes_volumes(segmenter) else 1
+        read = height, width
+        if segmenter.spec.halo >= 0:
+            read = min(height, box.shape[0] + 2 * halo), min(width, box.shape[1] + 2 * halo)
+        tile = default_tile(segmenter, memory, read, device, depth)
     tiles = len(plan(height, width, tile, halo, _step(segmenter), box))
     planes = region.shape[0] * region.shape[1]
     return Network(
@@ -182,8 +188,4 @@ def _check(segmenter: Segmenter, tile: int | None) -> None:
         raise BadInput(
             f"a tile of {tile} pixels was asked for: give {_SMALLEST_TILE} or more, or none to"
             " choose"
-        )
-    if 2 not in segmenter.spec.dims:
-        raise BadInput(
-            f"the model '{segmenter.spec.name}' works on volumes, not on planes: choose another"
         )

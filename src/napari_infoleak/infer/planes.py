@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
@@ -34,6 +35,15 @@ class Plane:
 
     index: tuple[int, int]
     values: NDArray[np.float32]
+
+    @property
+    def count(self) -> int:
+        """How many planes it answers."""
+        return 1
+
+    def parts(self, answer: Tensor) -> Iterator[tuple[tuple[int, int], Tensor]]:
+        """Give t, z and answer, (K, Y, X), of each plane that it answers."""
+        yield self.index, answer
 
 
 def read_planes(

@@ -15,6 +15,7 @@ from napari_infoleak.core.support import SupportSet
 from napari_infoleak.infer.devices import choose_device
 from napari_infoleak.infer.fold import fold
 from napari_infoleak.infer.process import bf16_is_fast
+from napari_infoleak.infer.slabs import takes_volumes
 from napari_infoleak.infer.tiles import up_to
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def _probe(segmenter: Segmenter) -> Tensor:
     strokes[side // 4, 8:-8] = 1
     strokes[side // 2, 8:-8] = 2
     values = torch.from_numpy(normalise(image)).expand(1, segmenter.spec.channels, side, side)
+    if takes_volumes(segmenter):
+        values = values[:, :, None].expand(-1, -1, 4, -1, -1)
     with torch.inference_mode():
         memory = segmenter.remember(SupportSet().add(image, strokes, axes="YX"))
         scores = segmenter.scores(values.to(device_of(segmenter) or "cpu"), memory)
