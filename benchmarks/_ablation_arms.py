@@ -38,11 +38,14 @@ CONTROLS: dict[str, dict[str, dict[str, Any]]] = {
         "feedback without LSTM": {"memory": []},
         "one look": {"rounds": 1},
         "three looks": {"rounds": 3},
+        "first look counts 0.3": {"early": 0.3},
+        "first look does not count": {"early": 0.0},
         "LSTM in place of a convolution": {"joint": "replace"},
     },
     "feedback-attention": {
         "plain addition": {"asks": "nobody"},
         "the output asks": {"asks": "output"},
+        "first look does not count": {"early": 0.0},
     },
     "mutual-leakage": {
         "adversarial loss alone": {"leaks": "none"},

@@ -94,8 +94,8 @@ def measure(
 ) -> None:
     """Train an arm and keep its figures, and those with its leak cut."""
     key: Row = {"set": name, "arm": arm.name, "seed": seed, "model": ""} | _settings(options)
-    cut = key | {"arm": CUT}
-    needs_cut = arm.name == METHOD and arm.method in AT_TEST
+    cut = key | {"arm": CUT if arm.name == METHOD else f"{arm.name}, cut"}
+    needs_cut = arm.method in AT_TEST
     if kept.has(key) and (not needs_cut or kept.has(cut)):
         return
     block = held_out(len(parts.train), BLOCKS[name], seed)
@@ -236,7 +236,7 @@ def tables(rows: list[Row], sets: Sequence[str]) -> list[str]:
     made = []
     for name in sets:
         own = of(rows, set=name)
-        names = list(dict.fromkeys(row["arm"] for row in own))
+        names = [n for n in dict.fromkeys(row["arm"] for row in own) if not n.endswith(", cut")]
         order = [
             UNET,
             METHOD,

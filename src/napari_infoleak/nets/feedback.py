@@ -69,6 +69,8 @@ class FeedbackUNet(nn.Module):
         the second convolution of the level.
     detach : bool
         Whether no gradient returns through the answer that is fed back.
+    early : float
+        Weight of the loss of the rounds before the last.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class FeedbackUNet(nn.Module):
         memory: Sequence[int] = (1, 2),
         joint: Literal["add", "replace"] = "add",
         detach: bool = False,
+        early: float = 1.0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -92,6 +95,7 @@ class FeedbackUNet(nn.Module):
             "memory": list(memory),
             "joint": joint,
             "detach": detach,
+            "early": early,
         }
         self.rounds = rounds
         self.replaces = joint == "replace"

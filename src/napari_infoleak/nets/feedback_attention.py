@@ -56,6 +56,8 @@ class FeedbackAttentionUNet(nn.Module):
         By how much they are pooled.
     window : int
         Side of the field that a place sees, in pixels.
+    early : float
+        Weight of the loss of the rounds before the last.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class FeedbackAttentionUNet(nn.Module):
         dimensions: int = 32,
         pool: int = 4,
         window: int = 64,
+        early: float = 1.0,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -81,6 +84,7 @@ class FeedbackAttentionUNet(nn.Module):
             "dimensions": dimensions,
             "pool": pool,
             "window": window,
+            "early": early,
         }
         self.rounds = rounds
         self.input_asks = asks != "output"

@@ -207,6 +207,8 @@ class LoopNet3D(nn.Module):
         Level that the deepest is fed back to, 0 is full size.
     form : {"plain", "bottleneck"}
         See `Feedback`.
+    early : float
+        Weight of the loss of the rounds before the last.
     """
 
     def __init__(
@@ -219,6 +221,7 @@ class LoopNet3D(nn.Module):
         flat: int = 2,
         times: int = 1,
         form: Literal["plain", "bottleneck"] = "plain",
+        early: float = 0.5,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -230,6 +233,7 @@ class LoopNet3D(nn.Module):
             "flat": flat,
             "times": times,
             "form": form,
+            "early": early,
         }
         self.rounds = rounds
         self.target = target

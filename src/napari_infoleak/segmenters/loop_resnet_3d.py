@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from napari_infoleak.nets.loop3d import LoopNet3D
 from napari_infoleak.segmenters.rounds import RoundsSegmenter
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from napari_infoleak.segmenters.batch import Batch
 
 
 class LoopResNet3DSegmenter(RoundsSegmenter):
@@ -19,9 +14,3 @@ class LoopResNet3DSegmenter(RoundsSegmenter):
     method = "loop-resnet-3d"
     network = LoopNet3D
     dims: ClassVar[tuple[int, ...]] = (3,)
-
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The loss of the last look, and half of those before."""
-        terms = super().loss(batch)
-        last = len(terms)
-        return {n: t if i == last else t / 2 for i, (n, t) in enumerate(terms.items(), 1)}

@@ -18,12 +18,14 @@ class RoundsSegmenter(LeakySegmenter):
     """Its network has ``looks``: the scores of every round, the last of which is the answer."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """The same loss for the answer of every round."""
-        found = self.net.looks(batch.images)
-        return {
-            f"round {number}": wrongness(scores, batch.truth)
-            for number, scores in enumerate(found, 1)
-        }
+        """The same loss for the answer of every round; those before the last count ``early``."""
+        *before, last = self.net.looks(batch.images)
+        early = self.net.config["early"]
+        terms = {"answer": wrongness(last, batch.truth)}
+        if early:
+            for number, scores in enumerate(before, 1):
+                terms[f"round {number}"] = early * wrongness(scores, batch.truth)
+        return terms
 
     @torch.inference_mode()
     def rounds(self, tiles: Tensor) -> list[Tensor]:
