@@ -38,11 +38,12 @@ class Kept:
 
     def has(self, key: Row) -> bool:
         """Whether this was measured already, by these weights."""
+        self._read()  # another run may have added to the file
         return any(key.items() <= row.items() for row in self.rows)
 
     def add(self, key: Row, figures: Row) -> None:
         """Keep a row; one of the same key by other weights is out of date and goes."""
-        self._read()  # another run may have added to the file
+        self._read()
         place = {name: value for name, value in key.items() if name != "model"}
         self.rows = [row for row in self.rows if not place.items() <= row.items()]
         self.rows.append(key | figures)
