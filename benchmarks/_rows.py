@@ -36,10 +36,10 @@ class Kept:
         if self.path and self.path.exists():
             self.rows = json.loads(self.path.read_text())
 
-    def has(self, key: Row) -> bool:
-        """Whether this was measured already, by these weights."""
+    def has(self, key: Row, *figures: str) -> bool:
+        """Whether this was measured already, by these weights, with these figures at least."""
         self._read()  # another run may have added to the file
-        return any(key.items() <= row.items() for row in self.rows)
+        return any(key.items() <= row.items() and row.keys() >= {*figures} for row in self.rows)
 
     def add(self, key: Row, figures: Row) -> None:
         """Keep a row; one of the same key by other weights is out of date and goes."""

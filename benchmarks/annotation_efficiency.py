@@ -52,12 +52,16 @@ ARMS = {
 }
 """What is compared, and the strokes a class that each is given."""
 
+BEST_AT = "10"  # strokes at which V_rand is scored at its best threshold too, which takes long
+
 GOALS: tuple[tuple[str, str, str, str, float], ...] = (
     ("isbi2012", "10", "membrane_iou", ">=", 0.68),
     ("isbi2012", "10", "v_rand", ">=", 0.95),
+    ("isbi2012", "10", "v_rand_best", ">=", 0.95),
     ("isbi2012", "dense", "membrane_iou", ">=", 0.73),
     ("vnc_stack1", "10", "membrane_iou", ">=", 0.65),
     ("vnc_stack1", "10", "v_rand", ">=", 0.92),
+    ("vnc_stack1", "10", "v_rand_best", ">=", 0.92),
     ("vnc_stack1", "dense", "membrane_iou", ">=", 0.70),
     ("epfl6", "10", "membrane_iou", ">=", 0.60),
     *((name, "10", "ece", "<=", 0.05) for name in SETS),
@@ -78,6 +82,9 @@ seeds; in brackets the worst and the best. Membrane is scored against all the re
   must come from the network's own opinion.
 - *memory emptied*: the same network with all of its parameters, but keys, label patches and linear
   rule are zero. What the fusion adds by itself, without any annotation.
+
+V_rand, V_info and clDice are of the likeliest class; "V_rand, best" is of the best of 19 thresholds
+of the membrane probability, as the ISBI 2012 challenge scored it, for 10 strokes alone.
 
 ECE is the expected calibration error of the membrane probability (15 bins). AUROC says how well the
 uncertainty ranks wrong pixels above right ones; for the forest and the U-Net, uncertainty is the
@@ -103,11 +110,15 @@ def main() -> None:
                 plane = support_plane(parts.train, seed)
                 key: Row = {"set": name, "arm": arm, "strokes": amount, "seed": seed}
                 key |= {"plane": plane, "model": "" if arm == FOREST else model}
-                if not kept.has(key):
+                best = ("v_rand_best",) if amount == BEST_AT else ()
+                if not kept.has(key, *best):
                     told = "10" if amount == "0" else amount  # is not looked at, or emptied
                     painted = referee.paint(parts.train_truth[plane], told, seed)
                     answer = arms.answer(arm, parts.train[plane], painted, parts.val, seed)
-                    kept.add(key, figures(answer, parts.val_truth, referee))
+                    found = figures(answer, parts.val_truth, referee)
+                    if best:
+                        found |= at_best(answer, parts.val_truth, referee)
+                    kept.add(key, found)
     rows = kept.current(model)
     text = f"{PROTOCOL}\n{table(rows)}\n\n{SOURCE}"
     short = short_table(rows)
@@ -137,17 +148,24 @@ def figures(answer: Answer, truth: Stack, referee: Referee) -> Row:
     )
 
 
+def at_best(answer: Answer, truth: Stack, referee: Referee) -> Row:
+    """V_rand at the best of 19 thresholds, as ISBI 2012 scored it."""
+    found = referee.score.score(answer.membrane, truth, "probability", 2)
+    return rounded({"v_rand_best": found["v_rand"]})
+
+
 def table(rows: list[Row]) -> str:
     """Median and range over the seeds, as Markdown."""
-    head = ["set", "strokes a class", "arm", "seeds", "membrane IoU (min-max)", "V_rand", "V_info"]
+    head = ["set", "strokes a class", "arm", "seeds", "membrane IoU (min-max)", "V_rand"]
     lines = []
     for name, amount, arm in product(SETS, ("0", *AMOUNTS), ARMS):
         own = of(rows, set=name, strokes=amount, arm=arm)
         if own:
             start = [name, amount, arm, str(len(own)), shown(own, "membrane_iou", span=True)]
-            rest = ("v_rand", "v_info", "cldice", "ece", "error_auroc")
+            rest = ("v_rand", "v_rand_best", "v_info", "cldice", "ece", "error_auroc")
             lines.append([*start, *(shown(own, figure) for figure in rest)])
-    return markdown([*head, "clDice", "ECE", "AUROC of errors"], lines)
+    rest = ("V_rand, best", "V_info", "clDice", "ECE", "AUROC of errors")
+    return markdown([*head, *rest], lines)
 
 
 def short_table(rows: list[Row]) -> str:

@@ -41,7 +41,8 @@ def test_a_run_goes_on_where_it_stopped(rows: ModuleType, tmp_path: Path) -> Non
     path = tmp_path / "kept.json"
     key = {"arm": "leak", "seed": 0, "model": "old"}
     rows.Kept(path).add(key, {"iou": 0.5})
-    assert rows.Kept(path).has(key)
+    assert rows.Kept(path).has(key, "iou")
+    assert not rows.Kept(path).has(key, "a figure that joined later")
     assert not rows.Kept(path).has(key | {"seed": 1})
 
 
