@@ -11,7 +11,7 @@ A map of membrane probability goes in, a number for every cell comes out.
 ``graph``
     Borders between pieces, and joining pieces over them.
 ``usual``
-    From which probability on a border holds, read off the map.
+    From which probability on a border holds.
 ``stitch``, ``clean``
     Tiles put together by what they both saw; crumbs, holes and numbers tidied.
 ``measure``, ``outlines``

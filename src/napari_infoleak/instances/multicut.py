@@ -15,7 +15,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.instances.divide import divide, plan
 from napari_infoleak.instances.membranes import membrane_map
-from napari_infoleak.instances.usual import usual_border
+from napari_infoleak.instances.usual import HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def cells(
         raise BadInput(f"border {border} is not between 0 and 1: give a number between them")
 
     def join(borders: Borders, engine: Engine) -> NDArray[np.uint32]:
-        even = usual_border(borders, settled.dims) if border is None else border
+        even = HOLDS[settled.dims] if border is None else border
         return engine.cut(borders, costs(borders, even))
 
     return divide(shown, settled, join, engine=engine, progress=progress, cancel=cancel)

@@ -13,7 +13,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.instances.divide import divide, plan
 from napari_infoleak.instances.membranes import membrane_map
-from napari_infoleak.instances.usual import usual_border
+from napari_infoleak.instances.usual import HOLDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,9 +60,9 @@ def cells(
     threshold : float
         From this probability on a pixel is membrane.
     border : float, optional
-        Mean probability along the border of two cells from which it holds; by default 0.25 to
-        0.5 in planes, by what the map looks like (see `usual`), and 0.35 in volumes. Lower it
-        if cells run together, raise it if they are shattered.
+        Mean probability along the border of two cells from which it holds; by default 0.3 in
+        planes and 0.35 in volumes. Lower it if cells run together, raise it if they are
+        shattered.
     min_size : int, optional
         Fewest pixels of a cell; by default 50 in planes, 250 in volumes. Smaller ones are given
         to the neighbour behind the weakest border, or are noise within a membrane.
@@ -108,7 +108,7 @@ def cells(
         raise BadInput(f"border {border} is not a probability: give 0 to 1, or leave it out")
 
     def join(borders: Borders, engine: Engine) -> NDArray[np.uint32]:
-        holds = usual_border(borders, settled.dims) if border is None else border
+        holds = HOLDS[settled.dims] if border is None else border
         return engine.merge(borders, holds)
 
     return divide(shown, settled, join, engine=engine, progress=progress, cancel=cancel)
