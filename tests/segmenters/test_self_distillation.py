@@ -27,7 +27,11 @@ def batch() -> Batch:
 def test_the_model_file_is_that_of_a_plain_unet() -> None:
     plain = PlainUNet.fresh(ClassTable.membrane(), widths=(4, 6, 8), features=4)
     assert made().tensors().keys() == plain.tensors().keys()
-    assert len(list(type(made()).from_file(made().tensors(), made().header()).modules())) == 1
+
+
+def test_a_model_that_is_trained_further_teaches_itself_again() -> None:
+    again = SelfDistillationSegmenter.from_file(made().tensors(), made().header())
+    assert again.loss(batch()).keys() == made().loss(batch()).keys()
 
 
 def test_without_teaching_it_is_deep_supervision() -> None:

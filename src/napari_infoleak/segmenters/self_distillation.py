@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
+
 from napari_infoleak.nets.losses import cross_entropy
 from napari_infoleak.nets.self_distillation import Pupils, distance, softened_divergence
 from napari_infoleak.nets.stages import decode, encode
@@ -48,23 +50,24 @@ class SelfDistillationSegmenter(PlainUNet):
     net : Module
         A plain U-Net: all that is needed to answer.
     classes : ClassTable
-    pupils : Pupils, optional
-        Needed to learn; named "down N" and "up N" by the level.
     teaching : Teaching, optional
+
+    Attributes
+    ----------
+    pupils : Pupils
+        What is needed to learn: heads of the other layers, "down N" and "up N" by the level.
     """
 
     method = "self-distillation"
 
-    def __init__(
-        self,
-        net: Any,
-        classes: ClassTable,
-        pupils: Pupils | None = None,
-        teaching: Teaching | None = None,
-    ) -> None:
+    def __init__(self, net: Any, classes: ClassTable, teaching: Teaching | None = None) -> None:
         super().__init__(net, classes)
-        self.pupils = pupils
         self.teaching = teaching or Teaching()
+        widths = net.config["widths"]
+        names = {f"down {level}": width for level, width in enumerate(widths)}
+        names |= {f"up {level}": width for level, width in enumerate(widths) if level}
+        with torch.random.fork_rng([]):
+            self.pupils = Pupils(names, net.config["features"], len(classes))
 
     @classmethod
     def fresh(cls, classes: ClassTable, channels: int = 1, **options: Any) -> Self:
@@ -78,16 +81,11 @@ class SelfDistillationSegmenter(PlainUNet):
             `widths` and `features`, see `UNet`; `alpha`, `temperature` and `beta`, see `Teaching`.
         """
         sizes = {name: options.pop(name) for name in ("widths", "features") if name in options}
-        net = unet(channels, len(classes), **sizes)
-        widths = net.config["widths"]
-        names = {f"down {level}": width for level, width in enumerate(widths)}
-        names |= {f"up {level}": width for level, width in enumerate(widths) if level}
-        pupils = Pupils(names, net.config["features"], len(classes))
-        return cls(net, classes, pupils, Teaching(**options))
+        return cls(unet(channels, len(classes), **sizes), classes, Teaching(**options))
 
     def modules(self) -> Iterable[nn.Module]:
         """The network, and what it needs while it learns."""
-        return [self.net] if self.pupils is None else [self.net, self.pupils]
+        return [self.net, self.pupils]
 
     def groups(self) -> dict[str, Iterable[nn.Parameter]]:
         """All parameters."""
@@ -109,8 +107,6 @@ class SelfDistillationSegmenter(PlainUNet):
         )
         scores = self.net.head(features)
         terms = {"answer": wrongness(scores, batch.truth)}
-        if self.pupils is None:
-            return terms
         del maps["up 0"]  # the last map itself
         how = self.teaching
         said = self.pupils(maps, batch.images.shape[-2:])
@@ -126,8 +122,7 @@ class SelfDistillationSegmenter(PlainUNet):
     def grow(self, entries: Sequence[ClassEntry]) -> None:
         """Append classes."""
         super().grow(entries)
-        if self.pupils is not None:
-            self.pupils.grow(len(entries))
+        self.pupils.grow(len(entries))
 
 
 def _total(terms: Sequence[Tensor]) -> Tensor:
