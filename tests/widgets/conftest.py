@@ -40,6 +40,7 @@ class FakeExecutor:
         self.waits = False
         self.fails = ""
         self.jobs: list[FakeJob] = []
+        self.answers = dict(ANSWERS)
 
     def start(self) -> None:
         self.started = True
@@ -60,7 +61,7 @@ class FakeExecutor:
         if self.fails:
             events.append(Failed(self.fails))
         elif not self.waits:
-            events.append(Done(ANSWERS[name](**kwargs)))
+            events.append(Done(self.answers[name](**kwargs)))
         self.jobs.append(FakeJob(events))
         return self.jobs[-1]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QEvent, Qt
+from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_infoleak.scale.executor import Executor
+from napari_infoleak.widgets.explaining import Explaining
 from napari_infoleak.widgets.footer import Footer
 from napari_infoleak.widgets.panel_annotate import AnnotatePanel
 from napari_infoleak.widgets.panel_cells import CellsPanel
@@ -60,9 +61,10 @@ class InfoleakDock(QWidget):
         self.results = Results(napari_viewer)
         self.segmenting = Segmenting(self.state, self.worker, self.results)
         self.training = Training(self.state, self.worker)
+        self.explaining = Explaining(self.state, self.worker, napari_viewer)
         self.image = ImagePanel(self.state, napari_viewer, self.results)
-        self.annotate = AnnotatePanel(self.state, napari_viewer)
-        self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting)
+        self.annotate = AnnotatePanel(self.state, napari_viewer, self.explaining)
+        self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting, self.explaining)
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results)
@@ -116,7 +118,7 @@ class InfoleakDock(QWidget):
         for panel in self.panels.values():
             column.addWidget(panel)
         column.addStretch(1)
-        scroll = QScrollArea()
+        self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -136,6 +138,8 @@ class InfoleakDock(QWidget):
         worker.failed.connect(self._failed)
         worker.cancelled.connect(lambda what: footer.say(f"Cancelled: {what.lower()}."))
         footer.cancel.clicked.connect(self._cancel)
+        self.explaining.said.connect(footer.say)
+        self.explaining.explained.connect(lambda why: QTimer.singleShot(0, self._show_reasons))
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)
@@ -147,6 +151,11 @@ class InfoleakDock(QWidget):
         events.source.connect(self._forget_answer)
         self.viewer.events.theme.connect(self._restyle)
         self.viewer.layers.events.removed.connect(self._layer_removed)
+
+    def _show_reasons(self) -> None:
+        """Bring the list of what leaked into sight, once it has its size."""
+        if self._open:
+            self._scroll.ensureWidgetVisible(self.segment.why)
 
     def _warm_up(self, source: Any) -> None:
         """Start the child while the user is still painting."""

@@ -158,8 +158,8 @@ def segment(
     support = SupportSet()
     for other, paint in supports:
         cancel.check()
-        support = api.annotated(support, other.image(), _whole(paint, other.axes), channel=channel)
-    own = None if annotation is None else _whole(annotation, pixels.axes)
+        support = api.annotated(support, other.image(), whole(paint, other.axes), channel=channel)
+    own = None if annotation is None else whole(annotation, pixels.axes)
     return api.segment(
         pixels.image(),
         support if support else None,
@@ -235,7 +235,7 @@ def train(
     own = [] if annotation is None else [(pixels, annotation)]
     for image, paint in [*own, *supports]:
         cancel.check()
-        support = api.annotated(support, image.image(), _whole(paint, image.axes), channel=channel)
+        support = api.annotated(support, image.image(), whole(paint, image.axes), channel=channel)
     stop = stop_file(Path(output))
     try:
         model = api.train(
@@ -326,7 +326,7 @@ def save(
 
     return write(
         path,
-        _whole(values, axes),
+        whole(values, axes),
         axes=axes,
         kind=kind,
         scale=scale,
@@ -339,5 +339,6 @@ def save(
     )
 
 
-def _whole(paint: Painted | Any, axes: str) -> Any:
+def whole(paint: Painted | Any, axes: str) -> Any:
+    """Return an annotation in the axes of its image, however it travelled."""
     return paint.whole(axes) if isinstance(paint, Painted) else paint

@@ -30,6 +30,7 @@ KEY = "infoleak"
 """Where our notes lie in a layer's metadata."""
 
 _LETTERS = "TCZYX"
+_FIELD = 320  # pixels of the image that are shown around a place to paint on
 
 
 @dataclass(frozen=True)
@@ -341,19 +342,56 @@ def fits(labels: Layer, source: Source) -> bool:
 
 def position(viewer: Viewer, source: Source) -> tuple[int, int]:
     """Return (t, z) of the slice on screen; 0 for an axis that the image does not have."""
-    at = np.rint(source.layer.world_to_data(_point(viewer, source.layer)))
-    where = dict(zip(source.letters, at.astype(int).tolist(), strict=True))
-    sizes = source.sizes
+    point = np.asarray(viewer.dims.point, float)[-source.layer.ndim :]
+    where, sizes = _pixel(source, point * _change(viewer, source.layer)), source.sizes
     t, z = (min(max(where.get(k, 0), 0), sizes.get(k, 1) - 1) for k in "TZ")
     return t, z
 
 
-def _point(viewer: Viewer, layer: Layer) -> Any:
-    """Return the point on screen in the units of a layer; other layers may have others."""
-    point = np.asarray(viewer.dims.point, float)[-layer.ndim :]
+def pixel_at(
+    viewer: Viewer, source: Source, point: Sequence[float]
+) -> tuple[int, int, int, int] | None:
+    """Return (t, z, y, x) of the pixel at a point of the viewer's world; None outside the image."""
+    layer = source.layer
+    world = np.asarray(point, float)[-layer.ndim :] * _change(viewer, layer)
+    where, sizes = _pixel(source, world), source.sizes
+    t, z, y, x = (where.get(letter, 0) for letter in "TZYX")
+    inside = all(0 <= n < sizes.get(k, 1) for n, k in zip((t, z, y, x), "TZYX", strict=True))
+    return (t, z, y, x) if inside else None
+
+
+def go_to(viewer: Viewer, source: Source, place: tuple[int, int, int, int]) -> None:
+    """Bring a pixel (t, z, y, x) into the middle of the screen, large enough to paint on."""
+    layer, letters = source.layer, source.letters
+    at = dict(zip("TZYX", place, strict=True))
+    data = [at.get(letter, 0) for letter in letters]
+    world = np.asarray(layer.data_to_world(data)) / _change(viewer, layer)
+    first = viewer.dims.ndim - layer.ndim
+    for axis, letter in enumerate(letters):
+        if letter in "TZ":
+            viewer.dims.set_point(first + axis, world[axis])
+    if not_on_screen(viewer, source):
+        return
+    y, x = (float(world[letters.index(letter)]) for letter in "YX")
+    shown = visible_region(viewer, source).shape
+    camera = viewer.scene.camera if hasattr(viewer, "scene") else viewer.camera  # napari 0.9
+    camera.zoom *= max(1.0, min(shown[2:]) / _FIELD)
+    camera.center = (*camera.center[:-2], y, x)
+
+
+def _pixel(source: Source, world: Any) -> dict[str, int]:
+    """Return the index along each letter of a point in the units of the layer."""
+    at = np.rint(source.layer.world_to_data(world)).astype(int)
+    return dict(zip(source.letters, at.tolist(), strict=True))
+
+
+def _change(viewer: Viewer, layer: Layer) -> Any:
+    """Return by what to multiply the viewer's units to have a layer's; they may differ."""
     shown = tuple(getattr(viewer.dims, "units", None) or ())[-layer.ndim :]  # since napari 0.9
+    if not shown:
+        return np.ones(layer.ndim)
     changes = (factor(str(a), b) or 1.0 for a, b in zip(shown, _units(layer), strict=False))
-    return point * np.array(list(changes)) if shown else point
+    return np.array(list(changes))
 
 
 def not_on_screen(viewer: Viewer, source: Source) -> str:

@@ -27,6 +27,7 @@ from napari_infoleak.widgets.layers import (
     position,
     write_note,
 )
+from napari_infoleak.widgets.paint_check import PaintCheck
 from napari_infoleak.widgets.section import (
     ActionButton,
     Section,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer
 
     from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.widgets.explaining import Explaining
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.state import DockState
 
@@ -58,9 +60,11 @@ class AnnotatePanel(Section):
         Holds classes, annotation, counts and support.
     viewer : napari Viewer
         Where the layers are.
+    explaining : Explaining
+        Checks what is painted.
     """
 
-    def __init__(self, state: DockState, viewer: Viewer) -> None:
+    def __init__(self, state: DockState, viewer: Viewer, explaining: Explaining) -> None:
         super().__init__(2, "Annotate")
         self._state, self._viewer = state, viewer
         self._layer: Labels | None = None
@@ -76,6 +80,7 @@ class AnnotatePanel(Section):
         self.painted = quiet_label()
         self.trouble = quiet_label(role="warn")
         self.support = SupportList(state, viewer)
+        self.check = PaintCheck(state, viewer, explaining)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_COUNT_AFTER_MS)
@@ -134,7 +139,8 @@ class AnnotatePanel(Section):
         self.add_row("", self.new)
         self.table.setSpacing(2)
         self.add_row("", self.table)
-        self.add_row("", self.painted)
+        self.add_row("", side_by_side(self.painted, self.check.ask))
+        self.add_row("", self.check)
         self.add_row("", self.trouble)
         self.add_row("", side_by_side(self.add_class, self.support.open_form, stretch=None))
         self.add_row("", self.support)

@@ -24,13 +24,16 @@ from napari_infoleak.widgets.section import (
 )
 from napari_infoleak.widgets.state import OVERLAYS
 from napari_infoleak.widgets.tooltips import TIPS
+from napari_infoleak.widgets.why_here import WhyHere
 
 if TYPE_CHECKING:
     from napari import Viewer
 
+    from napari_infoleak.widgets.explaining import Explaining
     from napari_infoleak.widgets.segmenting import Segmenting
     from napari_infoleak.widgets.state import DockState
 
+_NEXT_KEY = "N"
 _WORDS = {
     "labels": "Labels",
     "membrane": "Membrane probability",
@@ -50,9 +53,13 @@ class SegmentPanel(Section):
         Says what is on screen.
     segmenting : Segmenting
         Does it.
+    explaining : Explaining
+        Says why, and where to paint next.
     """
 
-    def __init__(self, state: DockState, viewer: Viewer, segmenting: Segmenting) -> None:
+    def __init__(
+        self, state: DockState, viewer: Viewer, segmenting: Segmenting, explaining: Explaining
+    ) -> None:
         super().__init__(3, "Segment")
         self._state, self._viewer, self._segmenting = state, viewer, segmenting
         self.model = QComboBox()
@@ -68,7 +75,10 @@ class SegmentPanel(Section):
         self.leak.setValue(state.leak)
         self.leak.setToolTip(TIPS["segment.leak"])
         self.reason = quiet_label()
+        self.next = ActionButton("Next doubtful (N)", "segment.next")
+        self.why = WhyHere(state, viewer, explaining)
         self.overlays = {name: QCheckBox(_WORDS[name]) for name in OVERLAYS}
+        self._explaining = explaining
         self._lay_out()
         self._fill_models()
         self._connect()
@@ -88,6 +98,11 @@ class SegmentPanel(Section):
             whole = Region.whole(source.image.label_shape)
             self._segmenting.start(whole, what.replace("the all", "all"))
 
+    def next_place(self, viewer: Any = None) -> None:
+        """Go to the next doubtful place."""
+        if self.next.isEnabled():
+            self._explaining.next_place()
+
     def use_model(self, model: str) -> None:
         """Use a model by name or path, listed from now on."""
         index = self.model.findData(model)
@@ -106,6 +121,8 @@ class SegmentPanel(Section):
         self.view.set_reason(why_not or off_screen)
         self.stack.set_reason(why_not)
         self.stack.setText(steps.stack_label(state))
+        self.next.set_reason(steps.why_not_doubtful(state))
+        self.why.toggle.set_reason("" if state.busy else steps.why_not_explain(state))
         quiet = state.busy or state.source is None  # said in section 1 or at the foot already
         say(self.reason, "" if quiet else why_not or off_screen or steps.hint(state))
         following = steps.next_step(state)
@@ -114,6 +131,8 @@ class SegmentPanel(Section):
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
+        self.why.stop()
+        self._viewer.bind_key(_NEXT_KEY, None, overwrite=True)
         for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
             event.disconnect(self.refresh)
 
@@ -130,10 +149,14 @@ class SegmentPanel(Section):
             box.setChecked(name in self._state.overlays)
             grid.addWidget(box, index // 2, index % 2)
         self.add_row("", grid)
+        self.add_row("", side_by_side(self.next, self.why.toggle, stretch=-1))
+        self.add_row("", self.why)
 
     def _connect(self) -> None:
         self.view.clicked.connect(self.segment_view)
         self.stack.clicked.connect(self.segment_stack)
+        self.next.clicked.connect(self.next_place)
+        self._viewer.bind_key(_NEXT_KEY, self.next_place, overwrite=True)
         self.browse.clicked.connect(self._ask_model)
         self.model.currentIndexChanged.connect(self._model_chosen)
         self.leak.valueChanged.connect(self._leak_chosen)

@@ -62,25 +62,12 @@ class Segmenting:
         return self._worker.start(what, f"{jobs.HERE}.segment", take, **request)
 
     def _request(self, source: Source, region: Region) -> dict[str, Any]:
-        """Gather what the child needs; the paint is copied, so that painting can go on."""
-        state = self._state
-        own = state.annotation
-        painted = None if own is None else own.pack()
-        if isinstance(painted, jobs.Painted) and not painted.patches:
-            painted = None
+        """Gather what the child needs."""
         whole = region == Region.whole(source.image.label_shape)
         return {
-            "pixels": pixels_of(source),
-            "annotation": painted,
-            "supports": [
-                (pixels_of(pair.source), Annotation(pair.annotation, pair.source).pack())
-                for pair in state.supports
-            ],
-            "model": state.model,
-            "channel": state.channel,
-            "leak": state.leak,
+            **leaking(self._state, source),
             "region": None if whole else region,
-            "uncertainty": "uncertainty" in state.overlays,
+            "uncertainty": "uncertainty" in self._state.overlays,
         }
 
     def _take(self, source: Source, region: Region, classes: ClassTable, result: Any) -> None:
@@ -177,6 +164,28 @@ class Segmenting:
         if isinstance(data, np.ndarray):
             executor.hold(data)
         self._held = data
+
+
+def leaking(state: DockState, source: Source) -> dict[str, Any]:
+    """Gather what any question about an image is answered with: pixels, paint, model, leak.
+
+    The paint is copied as it is now, so that painting can go on.
+    """
+    own = state.annotation
+    painted = None if own is None else own.pack()
+    if isinstance(painted, jobs.Painted) and not painted.patches:
+        painted = None
+    return {
+        "pixels": pixels_of(source),
+        "annotation": painted,
+        "supports": [
+            (pixels_of(pair.source), Annotation(pair.annotation, pair.source).pack())
+            for pair in state.supports
+        ],
+        "model": state.model,
+        "channel": state.channel,
+        "leak": state.leak,
+    }
 
 
 def pixels_of(source: Source) -> jobs.Pixels:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels
 
+    from napari_infoleak.explain.review import Review
     from napari_infoleak.widgets.layers import Source
 
 OVERLAYS = ("labels", "membrane", "uncertainty", "cells")
@@ -94,3 +95,5 @@ class DockState:
     """The last segmentation of the image."""
     cells: int | None = None
     """Number of cells found; None until they were looked for."""
+    review: Review | None = None
+    """What the strokes and images are worth, as painted now; None until it was asked."""

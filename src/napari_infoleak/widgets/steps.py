@@ -30,6 +30,21 @@ def why_not_train(state: DockState) -> str:
     return _too_little_paint(state)
 
 
+def why_not_explain(state: DockState) -> str:
+    """Return why nothing can be said about the paint; empty if something can."""
+    reason = _no_image(state) or _busy(state)
+    if reason:
+        return reason
+    if not state.count.total and not state.supports:
+        return "Nothing is painted yet, so nothing leaks into the answer."
+    return _too_little_paint(state)
+
+
+def why_not_doubtful(state: DockState) -> str:
+    """Return why no doubtful place can be looked for; empty if one can."""
+    return why_not_segment(state)
+
+
 def why_not_cells(state: DockState) -> str:
     """Return why no cells can be made; empty if they can."""
     reason = _no_image(state) or _busy(state)

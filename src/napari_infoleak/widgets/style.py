@@ -32,6 +32,7 @@ Section #chevron {{ color: {dim}; }}
     background: {quiet}; border: 0; border-radius: 4px; padding: 5px 8px; font-size: 9pt; }}
 #infoleak QPushButton:hover, #infoleak QToolButton:hover {{ background: {hover}; }}
 #infoleak QPushButton:pressed {{ background: {accent}; color: {on_accent}; }}
+#infoleak QPushButton:checked {{ background: {accent}; color: {on_accent}; }}
 #infoleak QPushButton:disabled, #infoleak QToolButton:disabled {{
     background: {off}; color: {faint}; border: 0; }}
 #infoleak QPushButton[primary="true"]:enabled {{
@@ -39,6 +40,7 @@ Section #chevron {{ color: {dim}; }}
 #infoleak QPushButton[primary="true"]:enabled:hover {{ background: {accent_hover}; }}
 #infoleak QPushButton[flat_look="true"], #infoleak QToolButton[flat_look="true"] {{
     background: transparent; color: {dim}; padding: 2px 4px; text-align: left; }}
+#infoleak QToolButton[flat_look="true"][role="warn"] {{ color: {warn}; }}
 #infoleak QPushButton[flat_look="true"]:hover, #infoleak QToolButton[flat_look="true"]:hover {{
     color: {text}; background: {quiet}; }}
 
@@ -56,6 +58,9 @@ Section #chevron {{ color: {dim}; }}
 #infoleak QCheckBox {{ font-size: 9pt; background: transparent; }}
 #infoleak QCheckBox::indicator {{ width: 13px; height: 13px; background: {field}; }}
 #infoleak QCheckBox::indicator:checked {{ background: {accent}; }}
+
+LeakRow {{ background: transparent; border-radius: 4px; }}
+LeakRow:hover {{ background: {hover_card}; }}
 
 ClassRow {{ background: transparent; border: 1px solid transparent; border-radius: 4px; }}
 ClassRow:hover {{ background: {hover_card}; }}

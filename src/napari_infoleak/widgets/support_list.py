@@ -10,6 +10,7 @@ from superqt import QElidingLabel
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets.layer_choice import LayerChoice
 from napari_infoleak.widgets.layers import fits, identity, note, source_of
+from napari_infoleak.widgets.paint_check import hurts
 from napari_infoleak.widgets.section import ActionButton, captioned, flat_button, quiet_label, say
 from napari_infoleak.widgets.state import SupportPair
 from napari_infoleak.widgets.tooltips import TIPS
@@ -95,6 +96,7 @@ class SupportList(QWidget):
         self.image.chosen.connect(self._image_chosen)
         self.labels.chosen.connect(self._check)
         self._state.events.supports.connect(self._show_pairs)
+        self._state.events.review.connect(lambda review: self._show_pairs(self._state.supports))
         self._state.events.source.connect(self._source_changed)
         self._viewer.layers.events.removed.connect(self._layer_removed)
 
@@ -155,15 +157,18 @@ class SupportList(QWidget):
             item = self.pairs.takeAt(0)
             item.widget().hide()
             item.widget().deleteLater()
-        for pair in pairs:
-            self.pairs.addWidget(self._pair_row(pair))
+        for number, pair in enumerate(pairs, 1):
+            self.pairs.addWidget(self._pair_row(pair, hurts(self._state.review, number)))
         self.setVisible(bool(pairs) or self.open_form.isChecked())
 
-    def _pair_row(self, pair: SupportPair) -> QWidget:
+    def _pair_row(self, pair: SupportPair, warning: str) -> QWidget:
         row = QWidget()
         layout = QHBoxLayout(row)
         layout.setContentsMargins(6, 0, 0, 0)
-        text = QElidingLabel(f"{pair.source.name} with {pair.annotation.name}")
+        sign = "⚠ " if warning else ""
+        text = QElidingLabel(f"{sign}{pair.source.name} with {pair.annotation.name}")
+        text.setProperty("role", "warn" if warning else "")
+        text.setToolTip(warning)
         remove = flat_button("✕", "support.remove")
         remove.clicked.connect(lambda: self.remove_pair(pair))
         layout.addWidget(text, 1)

@@ -25,6 +25,9 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "annotate.colour": "Change the colour of this class.",
         "annotate.add_class": "Add a class. Ids of the others stay what they are.",
         "annotate.count": "Painted pixels of this class, over all slices.",
+        "annotate.check": "Leave every stroke out in turn and see whether the others are answered\n"
+        "better without it: finds what is painted with the wrong class.",
+        "annotate.check_row": "Go there.",
         "support.add": "Let the paint on another image leak into the answer for this one.",
         "support.image": "An image that is annotated already.",
         "support.labels": "Its annotation: the same shape, without channels.",
@@ -37,6 +40,11 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "segment.stack": "Segment all slices, and all times.",
         "segment.leak": "How much your paint may change what the network would say by itself:\n"
         "0 is not at all, 1 is all the way.",
+        "segment.next": "Go to the place where one more stroke is expected to help most (key N):\n"
+        "where the network is in doubt, and much else looks alike that nothing is painted on.",
+        "segment.why": "Then click a pixel: lists the paint that leaked into its answer.",
+        "segment.why_row": "Go to this paint.",
+        "segment.why_back": "Show the pixel that was asked about.",
         "overlay.labels": "Show the class of every pixel.",
         "overlay.membrane": "Show how likely every pixel is membrane.",
         "overlay.uncertainty": "Show where the network is in doubt: a good place to paint.",
