@@ -4,7 +4,6 @@ import copy
 import logging
 
 import numpy as np
-import pytest
 import torch
 from infer_fakes import FakeSegmenter, Spec, tiny
 from torch import nn
@@ -98,30 +97,3 @@ def test_a_network_that_gives_numbers_that_are_none_is_not_folded_silently():
     segmenter = tiny()
     segmenter.net.head.bias.data.fill_(np.nan)
     assert norms(prepare(segmenter, "cpu"))
-
-
-class Coarse(nn.Module):
-    """Answers in steps once it is halved."""
-
-    def __init__(self, step: float) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.tensor(3.0))
-        self.step = step
-        self.halved = False
-
-    def halve(self) -> None:
-        self.halved = True
-
-    def forward(self, x):
-        scores = torch.cat([x, -x], 1) * self.scale
-        return (scores / self.step).round() * self.step if self.halved else scores
-
-
-@pytest.mark.parametrize(
-    ("fast", "step", "halved"), [(True, 1e-3, True), (True, 1.0, False), (False, 1e-3, False)]
-)
-def test_bfloat16_is_used_where_it_is_fast_and_changes_little(monkeypatch, fast, step, halved):
-    monkeypatch.setattr("napari_infoleak.infer.prepare.bf16_is_fast", lambda: fast)
-    plain = FakeSegmenter(Coarse(step), Spec(halo=0, multiple_of=1))
-    assert prepare(plain, "cpu").net.halved is halved
-    assert not plain.net.halved

@@ -53,8 +53,7 @@ def test_tiles_answer_as_the_whole_plane_does(segmenter, image, support, strokes
     np.testing.assert_allclose(tiled.probabilities, whole.probabilities, atol=1e-4)
 
 
-def test_folding_changes_no_answer(segmenter, image, support, monkeypatch):
-    monkeypatch.setattr("napari_infoleak.infer.prepare.bf16_is_fast", lambda: False)
+def test_folding_changes_no_answer(segmenter, image, support):
     ready = prepare(segmenter, "cpu")
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in ready.net.modules())
     fast = answer(image, ready, ready.remember(support)).probabilities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -14,7 +14,6 @@ from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.infer.devices import choose_device
 from napari_infoleak.infer.fold import fold
-from napari_infoleak.infer.process import bf16_is_fast
 from napari_infoleak.infer.slabs import takes_volumes
 from napari_infoleak.infer.tiles import up_to
 
@@ -25,28 +24,15 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_FOLDED = 1e-3  # greatest difference of scores, as a share of the largest one
-_ROUNDED = 1e-2
-
 AnySegmenter = TypeVar("AnySegmenter", bound="Segmenter")
-
-
-@runtime_checkable
-class Halving(Protocol):
-    """A network that can compute in bfloat16, in part, without answering otherwise."""
-
-    def halve(self) -> None:
-        """Compute in bfloat16 what bears it, in place and for good; float32 in, float32 out."""
 
 
 def prepare(segmenter: AnySegmenter, device: str | torch.device = "auto") -> AnySegmenter:
     """Copy a segmenter and make the copy ready for a device.
 
     The copy is in evaluation mode, its batch norms are folded into its convolutions, and its
-    convolutions are laid out channels last. On a processor with instructions for bfloat16,
-    networks that know what of them bears it (`Halving`) compute that in bfloat16: this is the one
-    place that decides on precision. The copy must make the memory as well as the answers, so that
-    keys and queries come from the same numbers. Both are checked on a small made-up image, and
+    convolutions are laid out channels last. It must make the memory as well as the answers, so that
+    keys and queries come from the same numbers. Folding is checked on a small made-up image, and
     dropped if the scores differ by more than rounding.
 
     Parameters
@@ -71,14 +57,14 @@ def prepare(segmenter: AnySegmenter, device: str | torch.device = "auto") -> Any
     folded = copy.deepcopy(plain)
     pairs = fold(folded.modules())
     ready = plain
-    if pairs and _agree(plain, folded, _FOLDED):
+    if pairs and _agree(plain, folded):
         ready = folded
     elif pairs:
         _LOG.warning("batch norms of %s are not folded: scores differ", plain.spec.name)
     for module in ready.modules():
         module.to(where)
         channels_last(module)
-    return _halved(ready) if where.type == "cpu" and bf16_is_fast() else ready
+    return ready
 
 
 def device_of(segmenter: Segmenter) -> torch.device | None:
@@ -116,30 +102,17 @@ def _evaluating(segmenter: AnySegmenter) -> AnySegmenter:
     return segmenter
 
 
-def _halved(exact: AnySegmenter) -> AnySegmenter:
-    """Copy a segmenter whose networks compute in bfloat16 what bears it, if it answers alike."""
-    halved = copy.deepcopy(exact)
-    able = [module for module in halved.modules() if isinstance(module, Halving)]
-    for module in able:
-        module.halve()
-    if able and _agree(exact, halved, _ROUNDED):
-        return halved
-    if able:
-        _LOG.info("%s is not computed in bfloat16: scores differ", exact.spec.name)
-    return exact
-
-
-def _agree(one: Segmenter, other: Segmenter, tolerance: float) -> bool:
+def _agree(plain: Segmenter, folded: Segmenter) -> bool:
     """Compare the scores of two versions of a segmenter on a made-up image."""
     try:
         # Of copies, so that a segmenter that keeps what it has encoded keeps nothing of this.
-        first, second = (_probe(copy.deepcopy(version)) for version in (one, other))
-    except BadInput:  # it cannot be asked about this image: do not change what cannot be checked
+        first, second = (_probe(copy.deepcopy(one)) for one in (plain, folded))
+    except BadInput:  # it cannot be asked about this image: do not fold what cannot be checked
         return False
     if first.shape != second.shape:
         return False
     difference = (first - second).abs().flatten()
-    limit = tolerance * max(1.0, float(first.abs().max()))
+    limit = 1e-3 * max(1.0, float(first.abs().max()))
     # A read-out may take another of two equally near neighbours here and there; no more than that.
     return float((difference <= limit).float().mean()) >= 0.99
 

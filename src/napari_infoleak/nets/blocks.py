@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 
@@ -28,15 +27,3 @@ class ConvNormAct(nn.Module):
 def double(inputs: int, outputs: int) -> nn.Sequential:
     """Two `ConvNormAct` in a row."""
     return nn.Sequential(ConvNormAct(inputs, outputs), ConvNormAct(outputs, outputs))
-
-
-class Cast(nn.Module):
-    """Go on in another precision."""
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__()
-        self.dtype = dtype
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Any shape."""
-        return x.to(self.dtype)

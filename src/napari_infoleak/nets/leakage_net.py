@@ -83,10 +83,6 @@ class LeakageNet(nn.Module):
         """Penalty of the linear rule."""
         return self.log_penalty.clamp(-7, 3).exp()
 
-    def halve(self) -> None:
-        """Compute features in bfloat16, see `UNet.halve`; reading and fusing stay exact."""
-        self.body.halve()
-
     def fuse(
         self,
         features: Tensor,

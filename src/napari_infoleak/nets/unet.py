@@ -10,11 +10,10 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_infoleak.nets.blocks import Cast, ConvNormAct, double
+from napari_infoleak.nets.blocks import ConvNormAct, double
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,18 +65,6 @@ class UNet(nn.Module):
     def reach(self) -> int:
         """The halo that a tile needs: `sight`, in whole steps."""
         return -(-self.sight // self.multiple_of) * self.multiple_of
-
-    def halve(self) -> None:
-        """Compute in bfloat16 from the stem on, in place and for good; features are float32 still.
-
-        The stem stays exact: rounded grey values would change the class of twice as many pixels.
-        """
-        if isinstance(self.head[-1], Cast):
-            return
-        for part in (self.down, self.bottom, self.narrow, self.up, self.head):
-            part.bfloat16()
-        self.stem.append(Cast(torch.bfloat16))
-        self.head.append(Cast(torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B C Y X), sizes multiples of `multiple_of` -> (B features Y X)."""
