@@ -10,7 +10,18 @@ import pytest
 from napari_infoleak.cli.app import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
-COMMANDS = ("segment", "train", "cells", "evaluate", "models", "methods", "doctor")
+COMMANDS = (
+    "segment",
+    "why",
+    "review",
+    "doubtful",
+    "train",
+    "cells",
+    "evaluate",
+    "models",
+    "methods",
+    "doctor",
+)
 if not PAGE.is_file():
     pytest.skip("not a checkout", allow_module_level=True)
 

@@ -89,7 +89,7 @@ def segmenter() -> AnnotationLeakage:
 
 
 def test_strokes_fit_no_head_and_a_whole_plane_may(segmenter: AnnotationLeakage) -> None:
-    scene = neuropil(np.random.default_rng(1), 352)
+    scene = neuropil(np.random.default_rng(0), 384)
     truth = (1 + (scene.margin[0] <= 2.0)).astype(np.uint8)  # drawn much thicker than usual
     few = truth * (np.indices(truth.shape)[0] % 60 < 2)
     strokes = segmenter.remember(SupportSet().add(scene.image[0], few, axes="YX"))
