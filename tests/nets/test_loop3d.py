@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from napari_infoleak.nets.loop3d import LoopClassifier, LoopNet3D, loop_loss
+from napari_infoleak.nets.loop3d import LoopClassifier, LoopNet3D, loop_loss, with_neighbours
 
 
 def net(gain: float = 0.7, **options: Any) -> LoopNet3D:
@@ -42,6 +42,17 @@ def test_without_the_leak_the_second_look_is_the_first() -> None:
 @pytest.mark.parametrize("flat", [0, 2])
 def test_any_number_of_planes_is_answered(planes: int, flat: int) -> None:
     assert net(flat=flat)(volume(planes)).shape == (2, 3, planes, 16, 24)
+
+
+def test_planes_as_channels_are_a_convolution_in_3d() -> None:
+    torch.manual_seed(0)
+    x, flat = torch.randn(2, 5, 3, 6, 7), torch.nn.Conv2d(9, 4, 3, padding=1)
+    solid = torch.nn.Conv3d(3, 4, 3, padding=1)
+    with torch.no_grad():
+        solid.weight.copy_(flat.weight.view(4, 3, 3, 3, 3).transpose(1, 2))
+        solid.bias.copy_(flat.bias)  # type: ignore[union-attr, arg-type]
+    found = flat(with_neighbours(x, 3)).unflatten(0, (2, 5))
+    torch.testing.assert_close(found.transpose(1, 2), solid(x.transpose(1, 2)))
 
 
 def test_flat_levels_do_not_mix_planes() -> None:

@@ -92,7 +92,7 @@ class SelfTeachingUNet(nn.Module):
         widths: Sequence[int] = (16, 32, 64, 128),
         features: int = 32,
         sure: float = 0.7,
-        pool: int = 2,
+        pool: int = 4,
         window: int = 64,
     ) -> None:
         super().__init__()
