@@ -221,3 +221,30 @@ def test_another_model_of_its_kind_is_taken_over_whole(name: str) -> None:
     assert set(taken) == set(first.tensors())
     given = tiles(first)
     torch.testing.assert_close(answer(first, given), answer(second, given))
+
+
+NO_OP = (
+    "axial-local",
+    "feature-aggregation",
+    "feedback-attention",
+    "feedback-unet",
+    "object-queries",
+    "self-distillation",
+    "time-series",
+    "word-patches",
+)
+"""Methods that start as the plain U-Net of the weights that they take over."""
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in registry.methods() if one.init and one.name in SMALL]
+)
+def test_shipped_weights_are_what_it_starts_from(name: str) -> None:
+    shipped = registry.load("membrane")
+    segmenter, plain = (registry.fresh(one, ClassTable.membrane()) for one in (name, "unet"))
+    taken = segmenter.adopt(shipped.tensors(), shipped.classes)
+    assert sum(one.startswith("body.") for one in taken) > 50
+    plain.adopt(shipped.tensors(), shipped.classes)
+    if name in NO_OP:
+        given = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+        torch.testing.assert_close(answer(segmenter, given), answer(plain, given))

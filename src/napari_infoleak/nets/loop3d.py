@@ -185,7 +185,8 @@ def resized(x: Tensor, like: Tensor) -> Tensor:
     planes = F.interpolate(
         x.flatten(0, 1), size=like.shape[3:], mode="bilinear", align_corners=False
     )
-    return planes.unflatten(0, x.shape[:2]).repeat_interleave(like.shape[1] // x.shape[1], 1)
+    stacks: Tensor = planes.unflatten(0, x.shape[:2])
+    return stacks.repeat_interleave(like.shape[1] // x.shape[1], 1)
 
 
 def looped(
