@@ -130,7 +130,7 @@ class LooksUp(Protocol):
         """Temperature: a cell counts as exp(likeness / tau), times its weight."""
 
     def keys(self, tiles: Tensor) -> Tensor:
-        """Say what the cells of tiles look like: (B C Y X) -> (B D Y/stride X/stride), unit length."""
+        """Say what cells look like: (B C Y X) -> (B D Y/stride X/stride), unit length."""
 
 
 @runtime_checkable
