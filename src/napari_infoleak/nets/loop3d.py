@@ -229,12 +229,14 @@ class LoopNet3D(nn.Module):
     Parameters
     ----------
     channels, classes : int
-    widths, flat, times
+    widths
         See `ResNet3D`.
     rounds : int
         How often the volume is looked at; 1 is the plain residual network.
     target : int
         Level that the deepest is fed back to, 0 is full size.
+    flat, times
+        See `ResNet3D`.
     form : {"plain", "bottleneck"}
         See `Feedback`.
     early : float
