@@ -1,9 +1,10 @@
-"""Measure how fast a whole stack is segmented, and what each setting is worth.
+"""How fast whole stacks are segmented, what each setting is worth, and how the time grows.
 
-Every configuration has a process of its own, since the allocator cannot be tuned back, and all take
-turns in each round, so that a busy minute hits all of them alike. Prints a table in markdown.
+Every setting has a process of its own, since the allocator cannot be tuned back, and all take turns
+in each round, so that a busy minute hits all of them alike. Prints Markdown tables and whether the
+goals are met.
 
-    python benchmarks/throughput.py --side 1024 --planes 4 --rounds 5
+    python benchmarks/throughput.py --rounds 7 --publish
 """
 
 from __future__ import annotations
@@ -14,17 +15,23 @@ import multiprocessing
 import os
 import statistics
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from _rows import hardware, markdown, publish, verdict
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from multiprocessing.connection import Connection
 
     from numpy.typing import NDArray
 
 MATMUL = 3072  # side of the float32 matrices that say what this computer can do
+CELL = 4  # pixels a side of what makes one entry of the memory
+RATE, SHARE, OVERHEAD = 1.0, 0.6, 0.15  # the goals: megapixels/s, of the matmul's rate, of the time
+TABLE = "throughput"
 
 
 @dataclass(frozen=True)
@@ -37,108 +44,124 @@ class Setup:
         First column of the table.
     folded, channels_last, allocator : bool
         What is switched on.
-    tile : int, optional
-        Longest side of a tile; None answers the plane whole.
     """
 
     name: str
     folded: bool = False
     channels_last: bool = False
     allocator: bool = False
-    tile: int | None = None
 
 
+PLAIN = Setup("plain")
+DEFAULT = Setup("**all three: the default**", True, True, True)
 SETUPS = (
-    Setup("plain"),
+    PLAIN,
     Setup("batch norm folded", folded=True),
     Setup("channels last", channels_last=True),
-    Setup("folded, channels last", folded=True, channels_last=True),
-    Setup("**folded, channels last, allocator**", True, True, True),
+    Setup("allocator tuned", allocator=True),
+    DEFAULT,
 )
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all processes have in common."""
+class Case:
+    """What is segmented, and with what annotated.
 
-    model: str
-    side: int
-    planes: int
-    threads: int
+    Attributes
+    ----------
+    planes, side : int
+        Of the stack.
+    classes : int
+        That are painted.
+    entries : int
+        Cells in the memory.
+    """
+
+    planes: int = 4
+    side: int = 1024
+    classes: int = 2
+    entries: int = 400
+
+    @property
+    def megapixels(self) -> float:
+        """Of the whole stack."""
+        return self.planes * self.side**2 / 1e6
+
+
+USUAL = Case()
+CLASSES = tuple(replace(USUAL, classes=count) for count in (2, 5, 10))
+ENTRIES = tuple(replace(USUAL, entries=count) for count in (100, 400, 1000, 2000))
+SIDES = tuple(Case(planes, side) for planes, side in ((16, 512), (4, 1024), (1, 2048)))
+WHOLE, TILED = Case(1, 2048), (Case(1, 3072), Case(1, 4096))
 
 
 # ----------------------------------------------------------------------- in the children
 
 
-def child(setup: Setup, job: Job, line: Connection) -> None:
-    """Answer orders: 'stack' segments it, 'matmul' multiplies; each gives seconds."""
+def child(setup: Setup, model: str, threads: int, line: Connection) -> None:
+    """Answer orders until 'stop': a case is segmented, 'matmul' multiplied; each gives seconds."""
     from napari_infoleak.infer.backends import set_threads, tune_allocator
 
     if setup.allocator and not tune_allocator():
         line.send("the allocator cannot be tuned on this system")
         return
-    set_threads(job.threads)
-    worker = Worker(setup, job)
-    line.send(worker.facts())
-    for order in iter(line.recv, "stop"):
-        line.send(worker.stack() if order == "stack" else matmul_seconds())
+    set_threads(threads)
+    worker = Worker(setup, model)
+    line.send("ready")
+    for order, case in iter(line.recv, ("stop", None)):
+        line.send(getattr(worker, order)(case))
 
 
 class Worker:
-    """A segmenter with its memory and a stack to segment."""
+    """A segmenter, and what it was last asked about."""
 
-    def __init__(self, setup: Setup, job: Job) -> None:
-        from napari_infoleak.core.image import Image
-        from napari_infoleak.core.support import SupportSet
+    def __init__(self, setup: Setup, model: str) -> None:
+        self._segmenter = arranged(segmenter_named(model), setup)
+        self._case: Case | None = None
+        self._image: Any = None
+        self._memory: Any = None
 
-        self.setup = setup
-        self.segmenter = arranged(segmenter_named(job.model), setup)
-        self.image = Image.from_array(stack_of_cells(job.planes, job.side), "ZYX")
-        support = SupportSet().add(self.image, strokes(job.planes, job.side))
-        self.memory = self.segmenter.remember(support)
-
-    def facts(self) -> dict[str, Any]:
-        """Give what the table's heading says."""
-        import torch
-
-        from napari_infoleak.infer.backends import processor_name
-
-        return {
-            "name": self.segmenter.spec.name,
-            "flops": self._flops(),
-            "overlap": self._overlap(),
-            "hardware": f"{processor_name()}, {torch.get_num_threads()} threads of"
-            f" {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()},"
-            f" torch {torch.__version__}",
-        }
-
-    def stack(self) -> float:
-        """Segment the stack, from array to labels and probabilities."""
+    def stack(self, case: Case) -> float:
+        """Segment a stack, from array to labels and probabilities, with the default tile."""
         from napari_infoleak.infer.pipeline import answer
 
-        start = time.perf_counter()
-        answer(self.image, self.segmenter, self.memory, tile=self.setup.tile or 1 << 20)
-        return time.perf_counter() - start
+        self._turn_to(case)
+        begin = time.perf_counter()
+        answer(self._image, self._segmenter, self._memory)
+        return time.perf_counter() - begin
 
-    def _flops(self) -> float:
+    def flops(self, case: Case) -> float:
         """Count floating-point operations a pixel, of convolutions and matrix products."""
         import torch
         from torch.utils.flop_counter import FlopCounterMode
 
+        self._turn_to(case)
         side = 256
-        tiles = torch.zeros(1, self.segmenter.spec.channels, side, side)
+        tiles = torch.zeros(1, self._segmenter.spec.channels, side, side)
         with torch.no_grad(), FlopCounterMode(display=False) as counter:
-            self.segmenter.scores(tiles, self.memory)
+            self._segmenter.scores(tiles, self._memory)
         return float(counter.get_total_flops() / side**2)
 
-    def _overlap(self) -> float:
-        """Give how many pixels are read for each one that is written."""
-        from napari_infoleak.infer.tiles import plan
+    def matmul(self, _: None) -> float:
+        """Multiply two large float32 matrices."""
+        import torch
 
-        spec, (height, width) = self.segmenter.spec, self.image.label_shape[2:]
-        side = self.setup.tile or 1 << 20
-        tiles = plan(height, width, side, max(0, spec.halo), spec.multiple_of)
-        return sum(tile.outer.area for tile in tiles) / (height * width)
+        a, b = torch.rand(2, MATMUL, MATMUL)
+        begin = time.perf_counter()
+        a @ b
+        return time.perf_counter() - begin
+
+    def _turn_to(self, case: Case) -> None:
+        from napari_infoleak.core.image import Image
+        from napari_infoleak.core.support import SupportSet
+
+        if case == self._case:
+            return
+        self._image = Image.from_array(stack_of_cells(case.planes, case.side), "ZYX")
+        support = SupportSet().add(cells(512), painted_cells(case), axes="YX")
+        self._memory = self._segmenter.remember(support)
+        self._case = case
+        assert len(self._memory) == case.entries
 
 
 def arranged(segmenter: Any, setup: Setup) -> Any:
@@ -172,114 +195,188 @@ def segmenter_named(model: str) -> Any:
     return load(model)
 
 
-def stack_of_cells(planes: int, side: int) -> NDArray[np.float32]:
-    """Make a stack (Z, Y, X) of something like cells: dark ridges between bright blobs."""
+def cells(side: int, seed: int = 0) -> NDArray[np.float32]:
+    """Make a plane of something like cells: dark ridges between bright blobs."""
     from scipy.ndimage import gaussian_filter
 
-    rng = np.random.default_rng(0)
-    smooth = gaussian_filter(rng.normal(size=(planes, side, side)), (1, 8, 8))
+    rng = np.random.default_rng(seed)
+    smooth = gaussian_filter(rng.normal(size=(side, side)).astype(np.float32), 8)
     noise = rng.normal(size=smooth.shape, scale=0.1)
     return np.asarray(np.abs(smooth / smooth.std()) + noise, dtype=np.float32)
 
 
-def strokes(planes: int, side: int) -> NDArray[np.uint8]:
-    """Paint lines of two classes into the first plane."""
-    painted = np.zeros((planes, side, side), np.uint8)
-    painted[0, side // 8 :: side // 4, side // 4 : -side // 4] = 1
-    painted[0, side // 6 :: side // 4, side // 4 : -side // 4] = 2
-    return painted
+def stack_of_cells(planes: int, side: int) -> NDArray[np.float32]:
+    """Make a stack (Z, Y, X); they are new planes, but of one texture."""
+    first = cells(side)
+    return np.stack([np.roll(first, 31 * plane, plane % 2) for plane in range(planes)])
 
 
-def matmul_seconds() -> float:
-    """Multiply two large float32 matrices."""
-    import torch
-
-    a, b = torch.rand(2, MATMUL, MATMUL)
-    start = time.perf_counter()
-    a @ b
-    return time.perf_counter() - start
+def painted_cells(case: Case) -> NDArray[np.uint8]:
+    """Paint just as many cells of the memory's grid as are wanted, of all classes alike."""
+    grid = np.zeros((512 // CELL) ** 2, np.uint8)
+    chosen = np.random.default_rng(0).permutation(len(grid))[: case.entries]
+    grid[chosen] = np.arange(case.entries) % case.classes + 1
+    side = 512 // CELL
+    return grid.reshape(side, side).repeat(CELL, 0).repeat(CELL, 1)
 
 
 # ------------------------------------------------------------------------ in the parent
 
 
+@dataclass
 class Remote:
     """The parent's end of a child."""
 
-    def __init__(self, setup: Setup, job: Job) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.setup = setup
-        self.line, other = context.Pipe()
-        self.process = context.Process(target=child, args=(setup, job, other), daemon=True)
-        self.process.start()
-        other.close()
-        self.facts = self.line.recv()
-        self.seconds: list[float] = []
+    setup: Setup
+    model: str
+    threads: int
+    seconds: dict[Case, list[float]] = field(default_factory=dict)
+    products: list[float] = field(default_factory=list)
 
-    def ask(self, order: str) -> float:
-        """Send an order and wait for its seconds."""
-        self.line.send(order)
-        return float(self.line.recv())
+    def __post_init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, other = context.Pipe()
+        arguments = (self.setup, self.model, self.threads, other)
+        self._process = context.Process(target=child, args=arguments, daemon=True)
+        self._process.start()
+        other.close()
+        said = self._line.recv()
+        self.usable = said == "ready"
+        if not self.usable:
+            print(f"left out, {self.setup.name}: {said}")
+
+    def ask(self, order: str, case: Case | None = None) -> float:
+        """Send an order and wait for its figure."""
+        self._line.send((order, case))
+        return float(self._line.recv())
+
+    def time(self, cases: Iterable[Case], *, keep: bool) -> None:
+        """Let all cases take their turn."""
+        for case in cases:
+            seconds = self.ask("stack", case)
+            if keep:
+                self.seconds.setdefault(case, []).append(seconds)
+
+    def rate(self, case: Case) -> float:
+        """Megapixels a second, by the median."""
+        return case.megapixels / statistics.median(self.seconds[case])
 
     def stop(self) -> None:
         """End the child."""
-        self.line.send("stop")
-        self.process.join()
+        if self.usable:
+            self._line.send(("stop", None))
+        self._process.join()
 
 
-def measure(setups: list[Setup], job: Job, rounds: int) -> None:
-    """Run all setups in turns and print the table."""
-    started = [Remote(setup, job) for setup in setups]
-    remotes = [remote for remote in started if isinstance(remote.facts, dict)]
-    products = []
-    for number in range(rounds + 1):
-        for remote in remotes:
-            seconds = remote.ask("stack")
-            if number:  # the first round only warms up
-                remote.seconds.append(seconds)
-        products.append(remotes[-1].ask("matmul"))
-    for remote in remotes:
+@dataclass(frozen=True)
+class Found:
+    """What was measured."""
+
+    setups: list[Remote]
+    growth: Remote
+    flops: dict[Case, float]
+    peak: float
+
+
+def measure(options: argparse.Namespace) -> Found:
+    """Run everything in turns; the first round only warms up."""
+    started = [Remote(setup, options.model, options.threads) for setup in SETUPS]
+    setups = [remote for remote in started if remote.usable]
+    growth = setups[-1]
+    cases = dict.fromkeys((*CLASSES, *ENTRIES, *SIDES, WHOLE, *TILED))
+    cases.pop(USUAL)
+    for number in range(options.rounds + 1):
+        for remote in setups:
+            remote.time([USUAL], keep=number > 0)
+        if number <= max(1, options.rounds // 2):  # these take longer, and are compared roughly
+            growth.time(cases, keep=number > 0)
+        seconds = growth.ask("matmul")
+        if number:
+            growth.products.append(seconds)
+    flops = {case: growth.ask("flops", case) for case in (USUAL, *CLASSES, *ENTRIES)}
+    for remote in started:
         remote.stop()
-    report(remotes, job, 2 * MATMUL**3 / statistics.median(products[1:]))
+    peak = 2 * MATMUL**3 / statistics.median(growth.products)
+    return Found(setups, growth, flops, peak)
 
 
-def report(remotes: list[Remote], job: Job, peak: float) -> None:
-    """Print the hardware and a row a setup."""
-    facts = remotes[0].facts
-    pixels = job.planes * job.side**2
-    print(
-        f"\nModel `{facts['name']}`, {job.planes} planes of {job.side} x {job.side}, from array to"
-        f" labels and probabilities; median of {len(remotes[0].seconds)} rounds in turns.\n\n"
-        f"Hardware: {facts['hardware']}; a {MATMUL} x {MATMUL} float32 matmul reaches"
-        f" {peak / 1e9:.0f} GFLOP/s. The network does {facts['flops'] / 1e3:.1f} kFLOP a pixel.\n"
-    )
-    print("| setting | tile | megapixels/s | speed | of the matmul's rate | read / written |")
-    print("|---|---|---|---|---|---|")
-    base = statistics.median(remotes[0].seconds)
-    for remote in remotes:
-        seconds = statistics.median(remote.seconds)
-        # What the network really did, the tiles' overlap included.
-        rate = pixels * remote.facts["flops"] * remote.facts["overlap"] / seconds
-        print(
-            f"| {remote.setup.name} | {remote.setup.tile or 'whole'} |"
-            f" {pixels / seconds / 1e6:.2f} | {base / seconds:.2f} | {rate / peak:.0%} |"
-            f" {remote.facts['overlap']:.2f} |"
-        )
+def settings_table(found: Found) -> str:
+    """A row a setting."""
+    base = found.setups[0].rate(USUAL)
+    lines = []
+    for remote in found.setups:
+        rate = remote.rate(USUAL)
+        share = rate * 1e6 * found.flops[USUAL] / found.peak
+        lines.append((remote.setup.name, f"{rate:.2f}", f"{rate / base:.2f}", f"{share:.0%}"))
+    return markdown(("setting", "megapixels/s", "speed", "of the matmul's rate"), lines)
+
+
+def growth_table(found: Found) -> str:
+    """A row a case, seconds a megapixel."""
+    lines = []
+    for what, cases in (("classes", CLASSES), ("entries", ENTRIES), ("side", SIDES)):
+        for case in cases:
+            seconds = 1 / found.growth.rate(case)
+            share = (1e6 / seconds) * found.flops.get(case, found.flops[USUAL]) / found.peak
+            value = f"{getattr(case, what)}"
+            lines.append((what, value, f"{seconds:.2f}", f"{share:.0%}"))
+    return markdown(("what grows", "", "s a megapixel", "of the matmul's rate"), lines)
+
+
+def overheads(found: Found) -> dict[Case, float]:
+    """How much longer a pixel takes in a plane that is tiled."""
+    whole = found.growth.rate(WHOLE)
+    return {case: whole / found.growth.rate(case) - 1 for case in TILED}
+
+
+def report(found: Found, options: argparse.Namespace) -> str:
+    """All that goes into the page."""
+    tiles = ", ".join(f"{case.side} x {case.side} {o:.0%}" for case, o in overheads(found).items())
+    return f"""\
+From array to labels and probabilities, model `{options.model}`; medians of {options.rounds} rounds
+in which all settings take turns. Unless said otherwise {USUAL.planes} planes of {USUAL.side} x
+{USUAL.side}, {USUAL.classes} classes, {USUAL.entries} entries in the memory: \
+{found.flops[USUAL] / 1e3:.0f} kFLOP a pixel. A {MATMUL} x {MATMUL} float32 matrix product reaches
+{found.peak / 1e9:.0f} GFLOP/s in the same run.
+
+{settings_table(found)}
+
+How the time grows, with the default setting:
+
+{growth_table(found)}
+
+Planes up to {WHOLE.side} x {WHOLE.side} are answered whole. What tiles add to the time of a pixel
+in larger ones: {tiles}.
+
+{hardware()}; {options.threads} threads."""
+
+
+def goals(found: Found) -> str:
+    """Whether they are met."""
+    rate = found.growth.rate(USUAL)
+    share = rate * 1e6 * found.flops[USUAL] / found.peak
+    lines = [
+        verdict("megapixels/s", rate, ">=", RATE),
+        verdict("of the matmul's rate", share, ">=", SHARE),
+    ]
+    for case, overhead in overheads(found).items():
+        lines.append(verdict(f"tiles of a plane of {case.side}", overhead, "<=", OVERHEAD))
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Read the options and measure."""
+    """Measure, print, and publish if wanted."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--model", default="membrane", help="name, file, or 'untrained'")
-    parser.add_argument("--side", type=int, default=1024, help="pixels a side of a plane")
-    parser.add_argument("--planes", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--tiles", type=int, nargs="*", default=[512, 256])
+    parser.add_argument("--publish", action="store_true", help="put the tables into the pages")
     options = parser.parse_args()
-    job = Job(options.model, options.side, options.planes, options.threads)
-    tiled = [replace(SETUPS[-1], name="the same in tiles", tile=tile) for tile in options.tiles]
-    measure([*SETUPS, *tiled], job, options.rounds)
+    found = measure(options)
+    text = report(found, options)
+    print(text, goals(found), sep="\n\n")
+    if options.publish:
+        publish(TABLE, f"{text}\n\nPrinted by `benchmarks/throughput.py`.")
 
 
 if __name__ == "__main__":

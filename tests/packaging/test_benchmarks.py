@@ -22,6 +22,8 @@ TABLES = (
     "fluorescence",
     "splits",
     "architectures",
+    "interactive",
+    "throughput",
 )
 
 

@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from napari_infoleak import api
 from napari_infoleak.cli.console import print_json, table
 from napari_infoleak.cli.options import Json
 from napari_infoleak.core.provenance import package_version
+from napari_infoleak.io.array_cache import cache_folder
 from napari_infoleak.scale.failures import describe
 
 MODEL = "membrane"
@@ -131,9 +131,7 @@ def _models() -> list[dict[str, Any]]:
 
 def _cache() -> dict[str, Any]:
     """Say where files are kept between runs, and whether they can be."""
-    from platformdirs import user_cache_path
-
-    folder = Path(user_cache_path("napari-infoleak", appauthor=False))
+    folder = cache_folder()
     existing = next(one for one in (folder, *folder.parents) if one.exists())
     return {"folder": str(folder), "writable": os.access(existing, os.W_OK)}
 

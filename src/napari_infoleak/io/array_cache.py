@@ -87,6 +87,13 @@ class ArrayCache:
             size -= status.st_size
 
 
+def cache_folder() -> Path:
+    """Folder in which this user's files are kept from one run to the next; it may not exist yet."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("napari-infoleak", appauthor=False) / "encodings"
+
+
 def user_cache() -> ArrayCache | None:
     """Find the cache of this user; None if the user wants none.
 
@@ -95,8 +102,6 @@ def user_cache() -> ArrayCache | None:
     BadInput
         If the environment variable `SETTING` is no number of gigabytes.
     """
-    from platformdirs import user_cache_path
-
     text = os.environ.get(SETTING, str(DEFAULT_GB))
     try:
         gigabytes = float(text)
@@ -106,8 +111,7 @@ def user_cache() -> ArrayCache | None:
         raise BadInput(f"{SETTING} is {text!r}; expected a number of gigabytes, 0 for no cache")
     if gigabytes == 0:
         return None
-    folder = user_cache_path("napari-infoleak", appauthor=False) / "encodings"
-    return ArrayCache(folder, int(gigabytes * 1e9))
+    return ArrayCache(cache_folder(), int(gigabytes * 1e9))
 
 
 def _remove(path: Path) -> None:
