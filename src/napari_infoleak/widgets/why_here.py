@@ -242,10 +242,8 @@ class LeakRow(QFrame):
         layout.addWidget(self.text, 1)
         layout.addWidget(bar)
         layout.addWidget(self.weight)
-        self.setToolTip(
-            f"{name} · {where}\ny {patch.y}, x {patch.x}; it looks {patch.likeness:.0%} alike.\n"
-            f"{TIPS['segment.why_row']}"
-        )
+        place = f"{name} · {where}\ny {patch.y}, x {patch.x}; it looks {patch.likeness:.0%} alike."
+        self.setToolTip("\n".join([place, TIPS["segment.why_row"]]))
         self.setCursor(Qt.CursorShape.PointingHandCursor)
 
     def mouseReleaseEvent(self, event: Any) -> None:
