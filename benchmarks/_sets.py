@@ -69,6 +69,10 @@ class Referee:
             return truth.copy()
         return np.asarray(self._annotate.annotate(truth, strokes=int(amount), seed=seed))
 
+    def stroke(self, inside: Stack, rng: Any) -> Stack:
+        """One more stroke of that kind within a (Y, X) mask."""
+        return np.asarray(self._annotate.stroke(inside, 40, 2, rng))
+
 
 def folder_options(parser: argparse.ArgumentParser) -> None:
     """Add where data and referee lie."""

@@ -21,6 +21,8 @@ TABLES = (
     "multiclass",
     "fluorescence",
     "splits",
+    "guided_painting",
+    "planted_mistakes",
     "architectures",
     "interactive",
     "throughput",

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from napari_infoleak.segmenters.protocol import LooksUp, Segmenter
 
 _BESIDE = 24  # pixels: nearer paint of a plane is as good as the stroke itself
-_STROKE_HARM = 0.15  # strokes' worth of right answers lost by a stroke that is called suspect
+_STROKE_HARM = 0.2  # strokes' worth of right answers lost by a stroke that is called suspect
 _PLANE_HARM = 0.08  # planes' worth
-_CONTRADICTED = 0.5  # answered rightly to less than this share
+_CONTRADICTED = 0.4  # answered rightly to less than this share
 _NOTHING = 1e-4  # labels that are read where nothing is
 
 Floats = NDArray[np.float64]
