@@ -73,7 +73,7 @@ class Encodings:
 
     def _forget(self) -> None:
         """Drop the encodings that were used longest ago, as far as they take much memory."""
-        size = sum(one.size_bytes for one in self._kept.values())
+        size = sum(one.size_bytes for one in list(self._kept.values()))
         while size > _KEPT_BYTES:
             size -= self._kept.popitem(last=False)[1].size_bytes
 

@@ -76,13 +76,15 @@ class Features:
         key = digest.digest()
         kept = self._kept.pop(key, None)
         if kept is None:
-            seen = self.of(tile)[..., rows, columns]
-            kept = seen.contiguous(memory_format=torch.channels_last)
+            seen = self.of(tile)
+            kept = seen[..., rows, columns]
+            if kept.shape != seen.shape:  # a part alone, not the whole behind it
+                kept = kept.clone(memory_format=torch.channels_last)
         self._kept[key] = kept
         self._forget()
         return kept
 
     def _forget(self) -> None:
-        size = sum(features.nbytes for features in self._kept.values())
+        size = sum(features.nbytes for features in list(self._kept.values()))
         while size > self._limit:
             size -= self._kept.popitem(last=False)[1].nbytes
