@@ -5,6 +5,7 @@ import torch
 from infer_fakes import FakeSegmenter, Spec, tiny
 from torch import nn
 
+from napari_infoleak.core.errors import BadInput
 from napari_infoleak.infer import budget, free_memory
 from napari_infoleak.infer.budget import bytes_a_pixel, default_tile, is_out_of_memory
 from napari_infoleak.infer.free_memory import free_bytes
@@ -101,3 +102,17 @@ def test_a_system_that_tells_nothing_gives_none(monkeypatch, tmp_path):
 )
 def test_a_lack_of_memory_is_told_from_other_errors(error, expected):
     assert is_out_of_memory(error) is expected
+
+
+def test_a_limit_of_the_user_counts_for_small_planes_too(monkeypatch):
+    segmenter = tiny()
+    monkeypatch.setenv(free_memory.LIMIT, "0.01")
+    assert free_bytes(CPU) <= 10_000_000
+    assert default_tile(segmenter, segmenter.remember(None), (1024, 1024), CPU) < 1024
+
+
+@pytest.mark.parametrize("text", ["lots", "0", "-1", "inf", "nan"])
+def test_a_limit_that_is_no_number_is_refused(monkeypatch, text):
+    monkeypatch.setenv(free_memory.LIMIT, text)
+    with pytest.raises(BadInput, match=free_memory.LIMIT):
+        free_bytes(CPU)

@@ -22,6 +22,16 @@ def test_auto_takes_the_best_there_is(monkeypatch):
     assert choose_device("AUTO") == torch.device("cuda")
 
 
+def test_auto_may_be_told_what_to_take(monkeypatch):
+    missing(monkeypatch, cuda="", mps="")
+    monkeypatch.setenv(devices.SETTING, "cpu")
+    assert choose_device("auto") == torch.device("cpu")
+    assert choose_device("mps") == torch.device("mps"), "who asks for one gets it"
+    monkeypatch.setenv(devices.SETTING, "tpu")
+    with pytest.raises(BadInput, match="'tpu' is unknown"):
+        choose_device()
+
+
 def test_a_device_can_be_given_as_torch_has_it():
     assert choose_device(torch.device("cpu")) == torch.device("cpu")
 

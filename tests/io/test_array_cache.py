@@ -134,3 +134,11 @@ def test_a_setting_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setenv("INFOLEAK_CACHE_GB", text)
     with pytest.raises(BadInput, match="gigabytes"):
         user_cache()
+
+
+def test_the_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(array_cache.SETTING, "1")
+    monkeypatch.setenv(array_cache.FOLDER, str(tmp_path / "here"))
+    cache = user_cache()
+    assert cache is not None
+    assert cache.folder == tmp_path / "here"

@@ -22,6 +22,10 @@ def echo(*, value=None, progress, cancel):
     return value
 
 
+def variable(*, key, progress, cancel):
+    return os.environ.get(key)
+
+
 def pid(*, progress, cancel):
     return os.getpid()
 

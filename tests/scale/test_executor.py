@@ -466,3 +466,31 @@ def test_the_child_can_be_started_ahead_and_loads_torch():
         loaded = set(run(executor, "modules"))
     assert "torch" in loaded
     assert not {"qtpy", "napari"} & loaded
+
+
+def test_a_new_environment_makes_a_new_child(fresh):
+    first = run(fresh, "pid")
+    fresh.configure({"INFOLEAK_TEST": "one"})
+    assert run(fresh, "variable", key="INFOLEAK_TEST") == "one"
+    second = run(fresh, "pid")
+    assert second != first
+    fresh.configure({"INFOLEAK_TEST": "one"})
+    assert run(fresh, "pid") == second, "nothing has changed"
+    fresh.configure({})
+    assert run(fresh, "variable", key="INFOLEAK_TEST") is None
+
+
+def test_a_running_job_ends_before_its_environment_changes(fresh, tmp_path):
+    job = busy_job(fresh, "wait_politely", tmp_path)
+    fresh.configure({"INFOLEAK_TEST": "two"})
+    following = fresh.submit(f"{JOBS}.variable", key="INFOLEAK_TEST")
+    assert not job.wait(0.2)
+    job.cancel()
+    assert following.result(PATIENCE) == "two"
+
+
+def test_a_job_may_be_given_more_time_to_stop(fresh, tmp_path):
+    job = busy_job(fresh, "wait_deaf", tmp_path)
+    job.cancel(patience=2.5)
+    assert not job.wait(1.5), "by default it would have been ended by now"
+    assert job.wait(PATIENCE)

@@ -25,7 +25,7 @@ class FakeJob:
         taken, self.events = self.events, []
         return taken
 
-    def cancel(self) -> None:
+    def cancel(self, patience: float | None = None) -> None:
         self.events.append(CancelledEvent())
 
 

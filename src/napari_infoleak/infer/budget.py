@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from napari_infoleak.infer.free_memory import free_bytes
+from napari_infoleak.infer.free_memory import free_bytes, memory_limit
 from napari_infoleak.infer.peak import Peak
 from napari_infoleak.infer.slabs import takes_volumes
 from napari_infoleak.infer.tiles import up_to
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari_infoleak.segmenters.protocol import Segmenter
 
 LARGEST = 2048  # side of the default tile; a plane up to this size is answered whole
-_SAFE = 1024  # a tile of this side is tried without asking how much memory there is
+_SAFE = 1024  # a tile of this side is tried unasked, unless the user has set a limit
 _SHARE = 0.6  # of the free memory that a tile may take
 _SPARE = 1.5  # beside the tensors that are seen: what operations take for themselves, the answer
 _PROBE = 128  # side of the tile that memory is measured on
@@ -58,7 +58,7 @@ def default_tile(
     tile = LARGEST
     area = min(size[0], tile) * min(size[1], tile) * depth
     free = free_bytes(device)
-    if area <= _SAFE**2 or free is None:
+    if free is None or (area <= _SAFE**2 and memory_limit() is None):
         return tile
     need = bytes_a_pixel(segmenter, memory, device) * _SPARE * depth
     while tile > 256 and need * min(size[0], tile) * min(size[1], tile) > free * _SHARE:

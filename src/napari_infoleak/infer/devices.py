@@ -12,6 +12,9 @@ from napari_infoleak.core.errors import BadInput
 
 _KINDS = ("auto", "cpu", "cuda", "mps")
 
+SETTING = "INFOLEAK_DEVICE"
+"""Environment variable with the device that "auto" stands for."""
+
 
 @dataclass(frozen=True)
 class DeviceInfo:
@@ -38,7 +41,8 @@ def choose_device(wanted: str | torch.device = "auto") -> torch.device:
     Parameters
     ----------
     wanted : str or torch.device
-        auto takes cuda, else mps, else cpu. A number picks one of several, as in cuda:1.
+        auto takes what the environment variable `SETTING` says, else cuda, else mps, else cpu. A
+        number picks one of several, as in cuda:1.
 
     Returns
     -------
@@ -50,6 +54,8 @@ def choose_device(wanted: str | torch.device = "auto") -> torch.device:
     BadInput
         If there is no such device here; the message says why and what else there is.
     """
+    if str(wanted).strip().lower() == "auto":
+        wanted = os.environ.get(SETTING) or "auto"
     kind, _, number = str(wanted).strip().lower().partition(":")
     if kind not in _KINDS or (number and (kind == "auto" or not number.isdecimal())):
         raise BadInput(f"device '{wanted}' is unknown: choose one of {', '.join(_KINDS)}")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 
 import torch
+
+from napari_infoleak.core.errors import BadInput
+
+LIMIT = "INFOLEAK_MEMORY_GB"
+"""Environment variable with the most gigabytes that work may count on."""
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -22,8 +28,40 @@ def free_bytes(device: torch.device) -> int | None:
     Returns
     -------
     int or None
-        Bytes; None where the system does not tell.
+        Bytes, no more than the environment variable `LIMIT` allows; None where the system does
+        not tell and nobody set a limit.
+
+    Raises
+    ------
+    BadInput
+        If that variable is no number of gigabytes.
     """
+    known = [size for size in (_free(device), memory_limit()) if size is not None]
+    return min(known, default=None)
+
+
+def memory_limit() -> int | None:
+    """Return the bytes that the user allows; None if there is no limit.
+
+    Raises
+    ------
+    BadInput
+        If the environment variable `LIMIT` is no number of gigabytes above 0.
+    """
+    text = os.environ.get(LIMIT, "")
+    if not text:
+        return None
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = math.nan
+    if not 0 < gigabytes < math.inf:
+        raise BadInput(f"{LIMIT} is {text!r}; expected a number of gigabytes above 0")
+    return int(gigabytes * 1e9)
+
+
+def _free(device: torch.device) -> int | None:
+    """Free memory as the system tells it."""
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         reserved = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SETTING = "INFOLEAK_CACHE_GB"
 """Environment variable with the most gigabytes that may be kept; 0 keeps nothing."""
 
+FOLDER = "INFOLEAK_CACHE_FOLDER"
+"""Environment variable with the folder to keep them in."""
+
 DEFAULT_GB = 2.0
 
 _TIDY_EVERY = 32  # files written between two looks at the size of the folder
@@ -89,6 +92,8 @@ class ArrayCache:
 
 def cache_folder() -> Path:
     """Folder in which this user's files are kept from one run to the next; it may not exist yet."""
+    if chosen := os.environ.get(FOLDER):
+        return Path(chosen)
     from platformdirs import user_cache_path
 
     return user_cache_path("napari-infoleak", appauthor=False) / "encodings"

@@ -24,7 +24,7 @@ from napari_infoleak.scale.process import ChildProcess
 from napari_infoleak.scale.transfer import pack, save_array, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -76,6 +76,7 @@ class Executor:
         grace: float = GRACE,
     ) -> None:
         self._threads = threads
+        self._environment: dict[str, str] = {}
         self._preload = tuple(preload)
         self._grace = grace
         self._changed = threading.Condition()
@@ -84,6 +85,7 @@ class Executor:
         self._deadline: float | None = None
         self._child: ChildProcess | None = None
         self._wanted = False
+        self._stale = False
         self._closed = False
         self._count = 0
         self._folder: PrivateFolder | None = None
@@ -129,6 +131,24 @@ class Executor:
             self._check_open()
             self._wanted = True
             self._wake()
+
+    def configure(self, environment: Mapping[str, str]) -> None:
+        """Set environment variables of the child. Never waits.
+
+        Parameters
+        ----------
+        environment : mapping of str to str
+            Added to those of this process, in place of what was set before. A child that lives
+            gives way to a new one at the next job.
+        """
+        with self._changed:
+            if self._closed or dict(environment) == self._environment:
+                return
+            self._environment = dict(environment)
+            self._stale = self._child is not None
+            self._wanted = self._wanted or self._stale
+            if self._stale:
+                self._wake()
 
     def submit(self, function: str, /, **kwargs: Any) -> Job:
         """Queue a function.
@@ -239,7 +259,7 @@ class Executor:
             self._supervisor.start()
         self._changed.notify_all()
 
-    def _cancel(self, job: Job) -> None:
+    def _cancel(self, job: Job, patience: float | None) -> None:
         """Drop a waiting job; ask a running one to stop."""
         with self._changed:
             self._queue = deque(entry for entry in self._queue if entry[0] is not job)
@@ -247,7 +267,8 @@ class Executor:
                 job.report(CancelledEvent())
                 return
             if self._deadline is None:
-                self._deadline = time.monotonic() + self._grace
+                grace = self._grace if patience is None else patience
+                self._deadline = time.monotonic() + grace
             child = self._child
             self._changed.notify_all()
         if child is not None:
@@ -260,7 +281,7 @@ class Executor:
     def _idle(self) -> bool:
         """Whether the supervisor has nothing to do."""
         ready = self._running is None and bool(self._queue)
-        starting = self._wanted and self._child is None
+        starting = self._wanted and self._running is None and (self._stale or self._child is None)
         return not (self._closed or ready or starting or self._unsaved or self._overdue())
 
     # ------------------------------------------------------------------ the supervisor
@@ -322,12 +343,13 @@ class Executor:
         child.send("run", job.number, job.function, parcel)
 
     def _ensure_child(self) -> None:
-        """Start a child unless one lives."""
+        """Start a child unless one lives that is as it should be."""
+        self._end_stale()
         with self._changed:
             if self._child is not None or self._closed:
                 return
-            folder = self._private_folder()
-        child = ChildProcess(folder, self._on_message, self._threads, self._preload)
+            folder, environment = self._private_folder(), self._environment
+        child = ChildProcess(folder, self._on_message, self._threads, self._preload, environment)
         with self._changed:
             self._wanted = False
             closed: bool = self.closed
@@ -336,6 +358,15 @@ class Executor:
             child.stop(LAST_WORD)
         elif child.ended:  # before we had a name for it, so nobody has noticed
             self._fail_next(child.last_words())
+
+    def _end_stale(self) -> None:
+        """End an idle child whose environment is not wanted any more."""
+        with self._changed:
+            if not self._stale or self._running is not None:
+                return
+            child, self._child, self._stale = self._child, None, False
+        if child is not None:
+            child.stop(LAST_WORD)
 
     def _fail_next(self, message: str) -> None:
         """Fail the next job, or drop the wish for a child when there is none."""

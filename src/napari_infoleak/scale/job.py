@@ -24,7 +24,9 @@ class Job:
         Dotted name of the function.
     """
 
-    def __init__(self, number: int, function: str, cancel: Callable[[Job], None]) -> None:
+    def __init__(
+        self, number: int, function: str, cancel: Callable[[Job, float | None], None]
+    ) -> None:
         self.number = number
         self.function = function
         self._cancel = cancel
@@ -53,9 +55,16 @@ class Job:
             events.append(self._events.popleft())
         return events
 
-    def cancel(self) -> None:
-        """Ask the job to stop; it ends as cancelled within a second. Never waits."""
-        self._cancel(self)
+    def cancel(self, patience: float | None = None) -> None:
+        """Ask the job to stop; it ends as cancelled within a second. Never waits.
+
+        Parameters
+        ----------
+        patience : float, optional
+            Seconds that it gets to stop by itself before its process is ended, where waiting
+            costs less than a new process; by default those of the executor.
+        """
+        self._cancel(self, patience)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the job has ended; False if ``timeout`` seconds were not enough."""

@@ -21,7 +21,7 @@ from napari_infoleak.scale.failures import one_line
 from napari_infoleak.scale.messages import receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 # The first line of the standard input is the parent's sys.path; it is read byte by byte, so that
@@ -51,6 +51,8 @@ class ChildProcess:
         Number of threads the child's arithmetic may use.
     preload : sequence of str
         Modules the child imports before its first job.
+    environment : mapping of str to str, optional
+        Environment variables besides those of this process.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ChildProcess:
         on_message: Callable[[ChildProcess, tuple[Any, ...] | None], None],
         threads: int | None = None,
         preload: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._log = folder / "worker.log"
         self._on_message = on_message
@@ -70,7 +73,7 @@ class ChildProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(threads),
+                env=_environment(threads) | dict(environment or {}),
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
             )
         self._stdin = cast("IO[bytes]", self._process.stdin)

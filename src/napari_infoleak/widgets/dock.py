@@ -9,8 +9,10 @@ from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from napari_infoleak.scale.executor import Executor
+from napari_infoleak.widgets.activity import Activity
 from napari_infoleak.widgets.explaining import Explaining
 from napari_infoleak.widgets.footer import Footer
+from napari_infoleak.widgets.live import Live
 from napari_infoleak.widgets.panel_annotate import AnnotatePanel
 from napari_infoleak.widgets.panel_cells import CellsPanel
 from napari_infoleak.widgets.panel_export import ExportPanel
@@ -58,8 +60,10 @@ class InfoleakDock(QWidget):
         executor = executor or Executor(preload=_PRELOAD)
         self.destroyed.connect(executor.close)  # a window that is torn down sends no other word
         self.worker = Worker(executor, self)
+        self.activity = Activity(self.worker)
         self.results = Results(napari_viewer)
         self.segmenting = Segmenting(self.state, self.worker, self.results)
+        self.live = Live(self.state, napari_viewer, self.worker, self.segmenting)
         self.training = Training(self.state, self.worker)
         self.explaining = Explaining(self.state, self.worker, napari_viewer)
         self.image = ImagePanel(self.state, napari_viewer, self.results)
@@ -94,8 +98,10 @@ class InfoleakDock(QWidget):
             return
         self._open = False
         self.worker.close()
+        self.activity.end()
         self.viewer.events.theme.disconnect(self._restyle)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
+        self.live.disconnect_viewer()
         self.image.disconnect_viewer()
         self.annotate.disconnect_viewer()
         self.segment.disconnect_viewer()
@@ -138,6 +144,7 @@ class InfoleakDock(QWidget):
         worker.failed.connect(self._failed)
         worker.cancelled.connect(lambda what: footer.say(f"Cancelled: {what.lower()}."))
         footer.cancel.clicked.connect(self._cancel)
+        self.live.said.connect(self.segment.show_live)
         self.explaining.said.connect(footer.say)
         self.explaining.explained.connect(lambda why: QTimer.singleShot(0, self._show_reasons))
         self.train.said.connect(footer.say)

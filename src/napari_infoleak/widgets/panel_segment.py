@@ -74,6 +74,11 @@ class SegmentPanel(Section):
         self.leak.setDecimals(2)
         self.leak.setValue(state.leak)
         self.leak.setToolTip(TIPS["segment.leak"])
+        self.live = QCheckBox("Live")
+        self.live.setToolTip(TIPS["segment.live"])
+        self.live_stack = QCheckBox("and the stack")
+        self.live_stack.setToolTip(TIPS["segment.live_stack"])
+        self.live_said = quiet_label()
         self.reason = quiet_label()
         self.next = ActionButton("Next doubtful (N)", "segment.next")
         self.why = WhyHere(state, viewer, explaining)
@@ -82,6 +87,7 @@ class SegmentPanel(Section):
         self._lay_out()
         self._fill_models()
         self._connect()
+        self.live_stack.setEnabled(False)
         self.refresh()
 
     def segment_view(self) -> None:
@@ -140,6 +146,8 @@ class SegmentPanel(Section):
         self.add_row("Model", side_by_side(self.model, self.browse))
         self.add_row("Leak", self.leak)
         self.add_row("", side_by_side(self.view, self.stack, stretch=-1))
+        self._live_row = self.add_row("", side_by_side(self.live, self.live_stack, stretch=None))
+        self.add_row("", self.live_said)
         self.add_row("", self.reason)
         grid = QGridLayout()
         grid.setVerticalSpacing(4)
@@ -155,6 +163,8 @@ class SegmentPanel(Section):
     def _connect(self) -> None:
         self.view.clicked.connect(self.segment_view)
         self.stack.clicked.connect(self.segment_stack)
+        self.live.toggled.connect(self._switch_live)
+        self.live_stack.toggled.connect(self._switch_live_stack)
         self.next.clicked.connect(self.next_place)
         self._viewer.bind_key(_NEXT_KEY, self.next_place, overwrite=True)
         self.browse.clicked.connect(self._ask_model)
@@ -192,6 +202,17 @@ class SegmentPanel(Section):
         self._state.model = name
         self._state.needs_support = _needs_support(models(), name)
         self.set_summary(Path(name).stem)
+
+    def _switch_live(self, on: bool) -> None:
+        self.live_stack.setEnabled(on)
+        self._state.live = on
+
+    def _switch_live_stack(self, on: bool) -> None:
+        self._state.live_stack = on
+
+    def show_live(self, text: str) -> None:
+        """Say what Live is doing."""
+        say(self.live_said, text)
 
     def _leak_chosen(self, value: float) -> None:
         self._state.leak = round(float(value), 2)

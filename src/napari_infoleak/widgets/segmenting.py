@@ -16,6 +16,8 @@ from napari_infoleak.widgets.annotation import Annotation, blank
 from napari_infoleak.widgets.state import OVERLAYS, Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.results import Results
@@ -44,8 +46,20 @@ class Segmenting:
         state.events.overlays.connect(self._show_overlays)
         self._hold(state.source)
 
-    def start(self, region: Region, what: str) -> bool:
-        """Ask about a region of the image; False if that is not possible now."""
+    def start(
+        self, region: Region, what: str, *, answered: Callable[[], None] | None = None
+    ) -> bool:
+        """Ask about a region of the image; False if that is not possible now.
+
+        Parameters
+        ----------
+        region : Region
+            The part of the image.
+        what : str
+            What is done, for the user.
+        answered : callable, optional
+            Called once the answer is on screen; with it, the work is done in the background.
+        """
         state, source = self._state, self._state.source
         if source is None:
             return False
@@ -58,8 +72,12 @@ class Segmenting:
 
         def take(result: Any) -> None:
             self._take(source, region, classes, result)
+            if answered is not None:
+                answered()
 
-        return self._worker.start(what, f"{jobs.HERE}.segment", take, **request)
+        background = answered is not None
+        function = f"{jobs.HERE}.segment"
+        return self._worker.start(what, function, take, background=background, **request)
 
     def _request(self, source: Source, region: Region) -> dict[str, Any]:
         """Gather what the child needs."""
@@ -159,7 +177,8 @@ class Segmenting:
         executor = self._worker.executor
         if isinstance(self._held, np.ndarray):
             self._let_go.append(self._held)
-        while self._let_go and not self._worker.busy:  # what runs may still read it
+        running = self._worker.busy or self._worker.in_background
+        while self._let_go and not running:  # what runs may still read it
             executor.release(self._let_go.pop())
         if isinstance(data, np.ndarray):
             executor.hold(data)

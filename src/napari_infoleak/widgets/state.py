@@ -87,6 +87,10 @@ class DockState:
     """Whether that model answers only with annotations."""
     leak: float = 1.0
     """How much the annotations may say, 0 to 1."""
+    live: bool = False
+    """Whether every stroke is answered at once."""
+    live_stack: bool = False
+    """Whether the answer then goes on to the whole image."""
     overlays: frozenset[str] = frozenset({"labels", "cells"})
     """Which results are shown."""
     busy: str = ""

@@ -38,6 +38,9 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "segment.browse": "Use a model from a file.",
         "segment.view": "Segment what is on screen: the visible field of this slice. Fast.",
         "segment.stack": "Segment all slices, and all times.",
+        "segment.live": "Answer again after every stroke, and wherever you look: what is on\n"
+        "screen first, then the rest of the slice. Other buttons go before it.",
+        "segment.live_stack": "Then go on with all slices, and all times.",
         "segment.leak": "How much your paint may change what the network would say by itself:\n"
         "0 is not at all, 1 is all the way.",
         "segment.next": "Go to the place where one more stroke is expected to help most (key N):\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_infoleak.core.errors import InfoleakError
@@ -12,11 +13,15 @@ from napari_infoleak.core.progress import Rate
 from napari_infoleak.scale.events import CancelledEvent, Done, Failed, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from napari_infoleak.scale.executor import Executor, Job
 
 POLL_MS = 40
+PATIENCE = 5.0
+"""Seconds that work in the background gets to stop by itself; a new process would take longer."""
+LENT = 1_000_000
+"""Bytes from which an array is written by a thread of its own."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,9 @@ class Step:
 class Worker(QObject):
     """Runs one function at a time in the child process and reports on the window's thread.
 
+    Work in the background, which nobody pressed a button for, gives way to any other and reports
+    nothing but its result.
+
     Parameters
     ----------
     executor : Executor
@@ -62,6 +70,8 @@ class Worker(QObject):
         self._job: Job | None = None
         self._what = ""
         self._take: Callable[[Any], None] | None = None
+        self._background = False
+        self._lent: list[np.ndarray[Any, Any]] = []
         self._rate = Rate()
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
@@ -69,11 +79,23 @@ class Worker(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a function runs."""
-        return self._job is not None
+        """Whether a function runs that was asked for."""
+        return self._job is not None and not self._background
+
+    @property
+    def in_background(self) -> bool:
+        """Whether work runs in the background."""
+        return self._job is not None and self._background
 
     def start(
-        self, what: str, function: str, take: Callable[[Any], None], /, **kwargs: Any
+        self,
+        what: str,
+        function: str,
+        take: Callable[[Any], None],
+        /,
+        *,
+        background: bool = False,
+        **kwargs: Any,
     ) -> bool:
         """Run a function in the child.
 
@@ -85,8 +107,10 @@ class Worker(QObject):
             Dotted name of the function.
         take : callable
             Gets the result, on the window's thread.
+        background : bool
+            Whether any other work may take its place.
         **kwargs
-            Arguments of the function.
+            Arguments of the function. Arrays must stay as they are until it has ended.
 
         Returns
         -------
@@ -96,14 +120,19 @@ class Worker(QObject):
         """
         if self.busy:
             return False
+        self.drop_background()
         try:
+            self._lend(kwargs.values())
             job = self.executor.submit(function, **kwargs)
         except InfoleakError as error:
+            self._take_back()
             self.failed.emit(str(error))
             return False
         self._job, self._what, self._take, self._rate = job, what, take, Rate()
-        self.started.emit(what)
-        self.stepped.emit(Step(text=what))
+        self._background = background
+        if not background:
+            self.started.emit(what)
+            self.stepped.emit(Step(text=what))
         self._timer.start()
         return True
 
@@ -112,11 +141,31 @@ class Worker(QObject):
         if self._job is not None:
             self._job.cancel()
 
+    def drop_background(self) -> None:
+        """Forget the work in the background: nothing of it will be shown."""
+        if self.in_background and self._job is not None:
+            job = self._job
+            self._job = self._take = None
+            self._timer.stop()
+            job.cancel(PATIENCE)
+
     def close(self) -> None:
         """Forget what runs and end the child."""
         self._timer.stop()
         self._job = self._take = None
         self.executor.close()
+
+    def _lend(self, arguments: Iterable[Any]) -> None:
+        """Have large arrays written by a thread of the executor: that may take seconds."""
+        for array in arguments:
+            if isinstance(array, np.ndarray) and array.nbytes >= LENT:
+                self.executor.hold(array)
+                self._lent.append(array)
+
+    def _take_back(self) -> None:
+        """The child has read them, or never will."""
+        while self._lent:
+            self.executor.release(self._lent.pop())
 
     def _poll(self) -> None:
         """Pass on what the child said since the last time; only the newest step counts."""
@@ -125,7 +174,7 @@ class Worker(QObject):
             return
         events = self._job.poll()
         steps = [event for event in events if isinstance(event, Progress)]
-        if steps:
+        if steps and not self._background:
             last = steps[-1]
             left = self._rate(last.done, last.total)
             self.stepped.emit(Step(last.done, last.total, left, last.message or self._what))
@@ -135,14 +184,17 @@ class Worker(QObject):
                 return
 
     def _end(self, event: Done | Failed | CancelledEvent) -> None:
-        take, what = self._take, self._what
+        take, what, background = self._take, self._what, self._background
         self._job = self._take = None
         self._timer.stop()
-        self.ended.emit()
+        self._take_back()
+        if not background:
+            self.ended.emit()
         if isinstance(event, Failed):
             self.failed.emit(event.message)
         elif isinstance(event, CancelledEvent):
-            self.cancelled.emit(what)
+            if not background:
+                self.cancelled.emit(what)
         elif take is not None:
             self._hand_over(take, event.result)
 
