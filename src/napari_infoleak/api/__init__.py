@@ -24,6 +24,7 @@ from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
 from napari_infoleak.api._inputs import annotated
 from napari_infoleak.api._membranes import Membranes, membranes_of
 from napari_infoleak.api._model import Model, model_path
+from napari_infoleak.api._replay import Replayed, replay
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
 from napari_infoleak.api._train import train
@@ -35,6 +36,7 @@ __all__ = [
     "MOST_PLANES",
     "Membranes",
     "Model",
+    "Replayed",
     "Result",
     "SupportSet",
     "annotated",
@@ -50,6 +52,7 @@ __all__ = [
     "read",
     "read_labels",
     "read_record",
+    "replay",
     "review",
     "segment",
     "train",

@@ -18,6 +18,7 @@ from napari_infoleak.cli.celling import cells
 from napari_infoleak.cli.doctor import doctor
 from napari_infoleak.cli.explaining import doubtful, review, why
 from napari_infoleak.cli.listing import methods, models
+from napari_infoleak.cli.replaying import replay
 from napari_infoleak.cli.scoring import evaluate
 from napari_infoleak.cli.segmenting import segment
 from napari_infoleak.cli.training import train
@@ -44,6 +45,7 @@ for _command in (
     doubtful,
     cells,
     evaluate,
+    replay,
     methods,
     models,
     doctor,

@@ -102,13 +102,14 @@ def sample_path(name: str, part: Part = "image") -> Path:
     sample = find_sample(name)
     if part not in _SUFFIX:
         raise BadInput(f"A sample has no part {part!r}; choose one of {', '.join(_SUFFIX)}.")
-    path = _folder() / f"{sample.name}{_SUFFIX[part]}.ome.tif"
+    path = sample_folder() / f"{sample.name}{_SUFFIX[part]}.ome.tif"
     if not path.is_file():
         raise BadInput(f"The sample file {path} is missing; install napari-infoleak again.")
     return path
 
 
-def _folder() -> Path:
+def sample_folder() -> Path:
+    """Return the folder of the sample data; nothing is to be written there."""
     package = Path(__file__).resolve().parents[1]
     installed = package / "sample_data"
     return installed if installed.is_dir() else package.parents[1] / "sample_data"

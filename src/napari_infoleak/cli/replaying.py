@@ -1,0 +1,175 @@
+"""``infoleak replay``: a session in, the results of its steps out."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from napari_infoleak import api
+from napari_infoleak.cli.bar import Bar
+from napari_infoleak.cli.console import note, print_json
+from napari_infoleak.cli.files import IMAGES, check_one_plane, check_outputs
+from napari_infoleak.cli.options import Json
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.core.errors import BadInput
+from napari_infoleak.core.provenance import provenance
+from napari_infoleak.io.output import Kind
+
+_LEFT_OUT = {"train": "its trainings, whose models are used as they are"}
+
+
+def replay(
+    session: Path,
+    /,
+    *,
+    on: Path | None = None,
+    output: Path,
+    image: Annotated[list[str] | None, Parameter(negative=())] = None,
+    probabilities: Path | None = None,
+    cells: Path | None = None,
+    axes: str | None = None,
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
+    threads: int | None = None,
+    json: Json = False,
+) -> None:
+    """Do the steps of a session again, on its own image or on another.
+
+    On its own image the results are what they were in the dock, to the byte. On another one the
+    annotated images of the session are the support set.
+
+    Parameters
+    ----------
+    session
+        A file ending in .infoleak, saved by the dock; or a journal.
+    on
+        The image; by default the one that was worked on.
+    output
+        File for the labels, or a folder for all results, which is made if need be.
+    image
+        OLD=NEW: where an image of the session lies by now, by its name or its path; may be
+        repeated.
+    probabilities
+        File for the probability of each class.
+    cells
+        File for the cells, if the session made some.
+    axes
+        Axes of the image, where it is another one; read from the file or guessed by default.
+    device
+        Where to compute.
+    threads
+        Threads of the processor; chosen by default.
+    json
+        Print the result as JSON.
+    """
+    paths = _pairs(image or [])
+    outputs = {"--output": output, "--probabilities": probabilities, "--cells": cells}
+    into_folder = not output.name.lower().endswith(IMAGES)
+    check_outputs(
+        {name: path for name, path in outputs.items() if not (into_folder and path is output)},
+        [session, on, *paths.values()],
+    )
+    begin = time.monotonic()
+    with Bar() as bar:
+        done = api.replay(
+            session, on, images=paths, axes=axes, device=device, threads=threads, progress=bar
+        )
+        if cells is not None and done.cells is None:
+            raise BadInput(f"{session.name} made no cells; leave --cells out")
+        planes = done.image.sizes["T"] * done.image.sizes["Z"]
+        check_one_plane(outputs, planes, {"--output", "--cells"})
+        if into_folder:
+            outputs |= _in_folder(output, done)
+        written = _write(outputs, done, session, bar)
+    report = {
+        "session": session,
+        "image": done.image.name,
+        "same_image": done.same_image,
+        "steps": done.steps,
+        "left_out": done.left_out,
+        "axes": done.result.axes,
+        "shape": list(done.result.labels.shape),
+        "cells": None if done.cells is None else int(np.count_nonzero(np.unique(done.cells))),
+        "outputs": written,
+        "seconds": round(time.monotonic() - begin, 3),
+    }
+    if json:
+        print_json(report)
+    else:
+        _say(report)
+
+
+def _pairs(given: list[str]) -> dict[str, Path]:
+    """Read OLD=NEW."""
+    paths: dict[str, Path] = {}
+    for one in given:
+        old, sign, new = one.partition("=")
+        if not (old and sign and new):
+            raise BadInput(f"--image {one}: expected OLD=NEW, an image's name and its file")
+        paths[old] = Path(new).expanduser()
+    return paths
+
+
+def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
+    """Choose the names of the files in a folder."""
+    place = folder.expanduser()
+    if place.suffix or place.is_file():
+        raise BadInput(
+            f"--output {folder}: name a folder, or a file ending in one of {', '.join(IMAGES)}"
+        )
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"--output {folder} cannot be made: {error.strerror or error}") from error
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in done.image.name) or "image"
+    chosen: dict[str, Path | None] = {"--output": place / f"{name}_labels.ome.tif"}
+    if done.cells is not None:
+        chosen["--cells"] = place / f"{name}_cells.ome.tif"
+    return chosen
+
+
+def _write(
+    outputs: dict[str, Path | None], done: api.Replayed, session: Path, bar: Bar
+) -> dict[str, str]:
+    """Write what was asked for; each file appears whole or not at all."""
+    result = done.result
+    values: dict[str, tuple[Kind, Any, ClassTable | None]] = {
+        "--output": ("labels", result.labels, result.classes),
+        "--probabilities": ("probabilities", result.probabilities, result.answered),
+        "--cells": ("cells", done.cells, None),
+    }
+    made = provenance(session=session.name, steps=done.steps, last=result.provenance)
+    written: dict[str, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        kind, array, classes = values[option]
+        api.write(
+            path,
+            array,
+            axes=result.axes,
+            kind=kind,
+            classes=classes,
+            provenance=made,
+            progress=bar,
+            **result.calibration,
+        )
+        written[kind] = str(path)
+    return written
+
+
+def _say(report: dict[str, Any]) -> None:
+    """Tell a person what was done."""
+    shape = " x ".join(map(str, report["shape"]))
+    which = "the image of the session" if report["same_image"] else "another image"
+    print(f"{', '.join(report['steps'])} on {which}")
+    print(f"{report['axes']} {shape} in {report['seconds']:.1f} s")
+    if report["cells"] is not None:
+        print(f"{report['cells']} cells")
+    for kind, path in report["outputs"].items():
+        print(f"{kind}: {path}")
+    for name in dict.fromkeys(report["left_out"]):
+        note(f"left out: {_LEFT_OUT.get(name, name)}")
