@@ -190,7 +190,7 @@ def _decode(text: str, size: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np
     except (binascii.Error, ValueError, zlib.error) as error:
         raise BadInput("a stroke of the session is damaged") from error
     count, rest = divmod(len(raw), width)
-    if rest or unpacker.unconsumed_tail or not unpacker.eof:
+    if not count or rest or unpacker.unconsumed_tail or not unpacker.eof:
         raise BadInput("a stroke of the session is damaged")
     table = np.frombuffer(raw, np.uint8).reshape(width, count).T
     gaps = np.ascontiguousarray(table[:, :8]).view("<i8").ravel()
