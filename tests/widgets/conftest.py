@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +109,13 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "train": fake_train,
     "doubt": lambda probabilities: np.zeros(probabilities.shape[1:], np.float32),
 }
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the journals of the tests out of the user's own folder."""
+    folder = tmp_path / "user's own"
+    monkeypatch.setattr("napari_infoleak.session.places.user_folder", lambda: folder)
 
 
 @pytest.fixture

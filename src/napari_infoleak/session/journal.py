@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from napari_infoleak.session.session import Session
 
 Record = dict[str, Any]
 
@@ -95,10 +94,10 @@ class Journal:
         self.trouble = ""
         return True
 
-    def tidy(self, session: Session) -> None:
-        """Write the session anew if the file has become several times as large as it need be."""
-        if self._size > max(SMALL, _GROWN * self._compact_size):
-            self.rewrite(session.compact().records)
+    @property
+    def grown(self) -> bool:
+        """Whether the file is several times as large as when it was written anew last."""
+        return self._size > max(SMALL, _GROWN * self._compact_size)
 
     def rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Replace all records; the old file stays if that fails."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_infoleak.core.axes import labels_to_canonical
+from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.classes import LARGEST_ID, ClassTable
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.region import Region
@@ -93,14 +93,15 @@ class Annotation:
     def recount_all(self) -> None:
         """Count every slice anew; slices of files are counted once they are on screen."""
         self._planes.clear()
-        if not self.in_memory:
-            return
+        if self.in_memory:
+            for t, z in self.places():
+                self.recount(t, z)
+
+    def places(self) -> list[tuple[int, int]]:
+        """Return the (t, z) of slices that may hold paint."""
         chunks = _blank_chunks(self._data)
-        t_size, z_size = self.source.image.label_shape[:2]
-        for t in range(t_size):
-            for z in range(z_size):
-                if chunks is None or self._touched(chunks, t, z):
-                    self.recount(t, z)
+        everywhere = np.ndindex(*self.source.image.label_shape[:2])
+        return [(t, z) for t, z in everywhere if chunks is None or self._touched(chunks, t, z)]
 
     def recount_near(self, t: int, z: int) -> None:
         """Count what may have changed: one slice, or all of a small annotation."""
@@ -141,6 +142,12 @@ class Annotation:
         block = np.asarray(self._data[self._slices(t, z)])
         return np.asarray(labels_to_canonical(self._grid.take_off(block), self.source.axes)[0, 0])
 
+    def put(self, t: int, z: int, plane: npt.NDArray[Any]) -> None:
+        """Replace one slice, (Y, X); the layer has to be refreshed."""
+        block = labels_from_canonical(plane[np.newaxis, np.newaxis], self.source.axes)
+        self._data[self._slices(t, z)] = self._grid.put_on(block)
+        self.recount(t, z)
+
     def pack(self) -> Painted | Any:
         """Return a copy of the painted slices, or the lazy array itself where it is a file's."""
         self.recount_all()
@@ -172,18 +179,26 @@ class Annotation:
         return any(key.startswith(f"c/{leading}/") for key in chunks)
 
 
-def new_annotation(viewer: Viewer, source: Source, classes: ClassTable) -> Labels:
-    """Add an empty annotation layer on an image, ready to paint with."""
+def new_annotation(
+    viewer: Viewer,
+    source: Source,
+    classes: ClassTable,
+    data: Any = None,
+    name: str = "",
+    **notes: Any,
+) -> Labels:
+    """Add an annotation layer on an image, ready to paint with; empty without data."""
     grid = source.grid
     layer = viewer.add_labels(
-        blank(grid.shape, np.uint8),
-        name=f"{source.name} annotation",
+        blank(grid.shape, np.uint8) if data is None else data,
+        name=name or f"{source.name} annotation",
         opacity=0.8,
         metadata={
             KEY: {
                 "kind": "annotation",
                 "image": identity(source.layer),
                 "axes": source.grid_letters,
+                **notes,
             }
         },
         **grid.calibration(),

@@ -12,6 +12,7 @@ from napari_infoleak.scale.executor import Executor
 from napari_infoleak.widgets.activity import Activity
 from napari_infoleak.widgets.explaining import Explaining
 from napari_infoleak.widgets.footer import Footer
+from napari_infoleak.widgets.keeping import Keeping
 from napari_infoleak.widgets.live import Live
 from napari_infoleak.widgets.panel_annotate import AnnotatePanel
 from napari_infoleak.widgets.panel_cells import CellsPanel
@@ -19,14 +20,18 @@ from napari_infoleak.widgets.panel_export import ExportPanel
 from napari_infoleak.widgets.panel_image import ImagePanel
 from napari_infoleak.widgets.panel_segment import SegmentPanel
 from napari_infoleak.widgets.panel_train import TrainPanel
+from napari_infoleak.widgets.restoring import Restoring
 from napari_infoleak.widgets.results import Results
+from napari_infoleak.widgets.resume import Resume
 from napari_infoleak.widgets.section import quiet_label
 from napari_infoleak.widgets.segmenting import Segmenting
+from napari_infoleak.widgets.session_row import SessionRow
 from napari_infoleak.widgets.state import DockState
 from napari_infoleak.widgets.steps import next_step
 from napari_infoleak.widgets.style import style_sheet
 from napari_infoleak.widgets.tooltips import TIPS
 from napari_infoleak.widgets.training import Training
+from napari_infoleak.widgets.undo_row import UndoRow
 from napari_infoleak.widgets.worker import Worker
 
 if TYPE_CHECKING:
@@ -66,12 +71,18 @@ class InfoleakDock(QWidget):
         self.live = Live(self.state, napari_viewer, self.worker, self.segmenting)
         self.training = Training(self.state, self.worker)
         self.explaining = Explaining(self.state, self.worker, napari_viewer)
+        self.keeping = Keeping(self.state, self.worker, napari_viewer)
         self.image = ImagePanel(self.state, napari_viewer, self.results)
         self.annotate = AnnotatePanel(self.state, napari_viewer, self.explaining)
         self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting, self.explaining)
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results)
+        self.restoring = Restoring(
+            self.state, napari_viewer, self.keeping, self.image, self.annotate, self.segment
+        )
+        self.resume = Resume(self.keeping, self.restoring)
+        self.session = SessionRow(self.state, self.keeping, self.restoring)
         self.footer = Footer()
         self._open = True
         self._lay_out()
@@ -79,6 +90,7 @@ class InfoleakDock(QWidget):
         self._restyle()
         self._step_changed()
         self._warm_up(self.state.source)
+        self.resume.offer(self.keeping.unfinished)
 
     @property
     def panels(self) -> dict[str, Section]:
@@ -97,6 +109,7 @@ class InfoleakDock(QWidget):
         if not self._open:
             return
         self._open = False
+        self.keeping.close()
         self.worker.close()
         self.activity.end()
         self.viewer.events.theme.disconnect(self._restyle)
@@ -121,8 +134,11 @@ class InfoleakDock(QWidget):
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(6)
         column.addLayout(_title())
+        column.addWidget(self.resume)
         for panel in self.panels.values():
             column.addWidget(panel)
+        self.annotate.add_row("", UndoRow(self.keeping))
+        self.export.add_row("", self.session)
         column.addStretch(1)
         self._scroll = scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -151,6 +167,9 @@ class InfoleakDock(QWidget):
         self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)
         self.export.said.connect(footer.say)
+        self.keeping.said.connect(footer.say)
+        self.resume.said.connect(footer.say)
+        self.session.said.connect(footer.say)
         for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):
             signal.connect(self._step_changed)
         events.count.connect(self._step_changed)

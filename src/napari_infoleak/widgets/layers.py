@@ -360,16 +360,23 @@ def pixel_at(
     return (t, z, y, x) if inside else None
 
 
-def go_to(viewer: Viewer, source: Source, place: tuple[int, int, int, int]) -> None:
-    """Bring a pixel (t, z, y, x) into the middle of the screen, large enough to paint on."""
+def show_plane(viewer: Viewer, source: Source, t: int, z: int, y: int = 0, x: int = 0) -> Any:
+    """Bring a slice on screen, and return a pixel of it in the units of the viewer's world."""
     layer, letters = source.layer, source.letters
-    at = dict(zip("TZYX", place, strict=True))
+    at = dict(zip("TZYX", (t, z, y, x), strict=True))
     data = [at.get(letter, 0) for letter in letters]
     world = np.asarray(layer.data_to_world(data)) / _change(viewer, layer)
     first = viewer.dims.ndim - layer.ndim
     for axis, letter in enumerate(letters):
         if letter in "TZ":
             viewer.dims.set_point(first + axis, world[axis])
+    return world
+
+
+def go_to(viewer: Viewer, source: Source, place: tuple[int, int, int, int]) -> None:
+    """Bring a pixel (t, z, y, x) into the middle of the screen, large enough to paint on."""
+    world = show_plane(viewer, source, *place)
+    letters = source.letters
     if not_on_screen(viewer, source):
         return
     y, x = (float(world[letters.index(letter)]) for letter in "YX")

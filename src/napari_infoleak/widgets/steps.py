@@ -80,6 +80,16 @@ def why_not_command(state: DockState) -> str:
     return _no_image(state)
 
 
+def why_not_save_session(state: DockState) -> str:
+    """Return why there is no session to save; empty if there is."""
+    return _no_image(state) or _busy(state)
+
+
+def why_not_open_session(state: DockState) -> str:
+    """Return why no session can be opened; empty if one can."""
+    return _busy(state)
+
+
 def hint(state: DockState) -> str:
     """Return one sentence about what pressing Segment would do now."""
     names = [entry.name for entry in state.classes]

@@ -28,6 +28,8 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "annotate.check": "Leave every stroke out in turn and see whether the others are answered\n"
         "better without it: finds what is painted with the wrong class.",
         "annotate.check_row": "Go there.",
+        "annotate.undo": "Take back the last stroke, on whatever slice it is (Ctrl+Z).",
+        "annotate.redo": "Do again what was taken back (Ctrl+Shift+Z).",
         "support.add": "Let the paint on another image leak into the answer for this one.",
         "support.image": "An image that is annotated already.",
         "support.labels": "Its annotation: the same shape, without channels.",
@@ -68,6 +70,12 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "export.save": "Write to a file. The ending chooses the format:\n"
         ".ome.tif, .tif (ImageJ), .ome.zarr, .png (2-D), .npy.",
         "export.command": "Copy the command line that does the same without napari.",
+        "export.python": "Copy a Python script that does the same.",
+        "session.save": "Write paint, classes, settings, models and what was done to one file.\n"
+        "Images stay where they are.",
+        "session.open": "Bring back a session, to go on where it stopped.",
+        "resume.go_on": "Bring back what was painted and chosen.",
+        "resume.anew": "Leave it. It is put aside, not deleted.",
         "footer.cancel": "Stop. What is finished stays; nothing is half written.",
         "footer.close": "Close this message.",
         "header.leak": "“Leak” is meant kindly: your own annotations are handed to the network on\n"

@@ -58,6 +58,8 @@ class Worker(QObject):
         Owner.
     """
 
+    asked = Signal(str, object)  # name of the function, and its arguments
+    answered = Signal(object)
     started = Signal(str)
     stepped = Signal(object)
     ended = Signal()
@@ -129,6 +131,7 @@ class Worker(QObject):
             self.failed.emit(str(error))
             return False
         self._job, self._what, self._take, self._rate = job, what, take, Rate()
+        self.asked.emit(function, kwargs)
         self._background = background
         if not background:
             self.started.emit(what)
@@ -196,6 +199,7 @@ class Worker(QObject):
             if not background:
                 self.cancelled.emit(what)
         elif take is not None:
+            self.answered.emit(event.result)
             self._hand_over(take, event.result)
 
     def _hand_over(self, take: Callable[[Any], None], result: Any) -> None:

@@ -1,0 +1,511 @@
+"""The dock's memory: writes down what is painted, chosen and done, and goes on where it stopped."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.core.region import Region
+from napari_infoleak.io.weights import weights_hash
+from napari_infoleak.session import places
+from napari_infoleak.session import session as records
+from napari_infoleak.session.images import ImageReference, fingerprint
+from napari_infoleak.session.journal import Journal
+from napari_infoleak.session.paint import Paint
+from napari_infoleak.session.session import OWN, Session
+from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.annotation import Annotation
+from napari_infoleak.widgets.layers import note, position, show_plane
+from napari_infoleak.widgets.tracking import Tracked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from napari import Viewer
+    from napari.layers import Labels
+
+    from napari_infoleak.session.paint import Difference
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.worker import Worker
+
+WRITE_MS = 300
+"""How long paint may wait to be written down: with the writing itself, far below a second."""
+STEPS = {
+    f"{jobs.HERE}.segment": "segment",
+    f"{jobs.HERE}.train": "train",
+    f"{jobs.HERE}.make_cells": "cells",
+}
+"""What the child process does that belongs to a session, by the name of its function."""
+NUMBER = "session_layer"
+"""The note on a layer that says which one of its session it is."""
+
+
+class Keeping(QObject):
+    """Follows the dock and writes its journal.
+
+    Parameters
+    ----------
+    state : DockState
+        What is chosen.
+    worker : Worker
+        Tells what is done.
+    viewer : napari Viewer
+        Says which slice is on screen.
+    """
+
+    said = Signal(str, str)
+    changed = Signal()
+    """Something can be undone or done again that could not before, or the other way round."""
+    found = Signal(object)
+    """An unfinished session of the image was found, (path, Session), or None if there is none."""
+
+    def __init__(self, state: DockState, worker: Worker, viewer: Viewer) -> None:
+        super().__init__(worker)
+        self._state, self._worker, self._viewer = state, worker, viewer
+        self._layer: Labels | None = None
+        self._journal: Journal | None = None
+        self._tracked: dict[str, Tracked] = {}
+        self._fingerprints: dict[int, tuple[Any, str]] = {}
+        self._source: Source | None = None
+        self._outdated: Journal | None = None
+        self._dragging = False
+        self._far = False  # whether other slices than the one on screen may have changed
+        self._step: int | None = None
+        self._told = ""
+        self.session = Session()
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(WRITE_MS)
+        self._soon.timeout.connect(self._write)
+        events = state.events
+        events.source.connect(self._use_source)
+        events.annotation.connect(self._use_annotation)
+        for signal in (events.classes, events.model, events.leak, events.channel):
+            signal.connect(self._settings_changed)
+        events.supports.connect(self._supports_changed)
+        worker.asked.connect(self._begin)
+        worker.answered.connect(self._end)
+        self._use_source(state.source)
+
+    @property
+    def tracked(self) -> Tracked | None:
+        """The annotation layer that is painted in."""
+        return None if self._layer is None else self._tracked.get(str(self._layer.unique_id))
+
+    @property
+    def can_undo(self) -> int:
+        """Number of strokes that can be taken back."""
+        return 0 if self.tracked is None else len(self.tracked.history)
+
+    @property
+    def can_redo(self) -> int:
+        """Number of strokes that can be done again."""
+        return 0 if self.tracked is None else self.tracked.history.undone
+
+    def undo(self, layer: Any = None) -> None:
+        """Take the last stroke back, on whatever slice it is."""
+        self._step_through("undo")
+
+    def redo(self, layer: Any = None) -> None:
+        """Do again what was taken back last."""
+        self._step_through("redo")
+
+    def snapshot(self) -> Session:
+        """Return all that is needed to go on, as it is now."""
+        self._write(everything=True)
+        if self._source is not None:
+            self._note_all()
+        return self.session.compact()
+
+    def go_on_with(self, session: Session, path: Path | None = None) -> None:
+        """Add to an old session from now on.
+
+        Parameters
+        ----------
+        session : Session
+            What was done before.
+        path : Path, optional
+            Its journal; by default a new one is written.
+
+        Raises
+        ------
+        InfoleakError, OSError
+            If another window goes on with it, or it cannot be written.
+        """
+        self._write(everything=True)
+        journal = None if path is None else Journal(path)
+        if self._journal is not None:
+            self._journal.remove()
+        self._journal, self.session = journal, session
+        if journal is None and self._open():
+            self._put_down(session.records[-1])
+        for tracked in self._tracked.values():
+            tracked.number = None
+            if tracked.paint:
+                self._register(tracked)
+
+    def close(self) -> None:
+        """Write what there is to be written, and stop following."""
+        self._soon.stop()
+        self._write(everything=True)
+        self._listen_to(None)
+        self._leave_journal()
+
+    # ------------------------------------------------------------------ what changes
+
+    def _use_source(self, source: Source | None) -> None:
+        """Begin with another image; what was written of the last one stays."""
+        known = self._source
+        if source is known:
+            return
+        self._soon.stop()
+        self._write(everything=True)
+        self._source = source
+        relettered = known is not None and source is not None and known.data is source.data
+        if relettered:  # what was painted is on screen, and means other slices now
+            self._outdated = self._journal or self._outdated
+            self._journal = None
+        else:
+            self._leave_journal()
+        self.session = Session()
+        self._tracked.clear()
+        if not relettered:
+            self.found.emit(self.unfinished)
+
+    @property
+    def unfinished(self) -> tuple[Path, Session] | None:
+        """What was begun on the image before: the journal, and what it says."""
+        source = self._source
+        if source is None:
+            return None
+        try:
+            found = places.unfinished(self._reference(source))
+        except (InfoleakError, OSError):
+            return None
+        return found[0] if found else None
+
+    def _use_annotation(self, annotation: Annotation | None) -> None:
+        """Follow another layer; the strokes of the last one are written down first."""
+        layer = None if annotation is None else annotation.layer
+        self._write()
+        self._listen_to(layer)
+        if annotation is not None:
+            tracked = self._track(annotation)
+            if self.session.records or self._outdated is not None:
+                self._note_layer(tracked)
+                self._note_use()
+        self.changed.emit()
+
+    def _listen_to(self, layer: Labels | None) -> None:
+        """Follow the strokes in a layer, and give it the keys of undo and redo."""
+        old, self._layer = self._layer, layer
+        if old is layer:
+            return
+        if old is not None:
+            for key in _keys():
+                old.bind_key(key, None, overwrite=True)
+            old.events.paint.disconnect(self._painted)
+            old.events.labels_update.disconnect(self._drawn)
+            old.events.set_data.disconnect(self._write_soon)
+            old.mouse_drag_callbacks.remove(self._drag)
+        if layer is not None:
+            undo, redo = _keys()
+            layer.bind_key(undo, self.undo, overwrite=True)
+            layer.bind_key(redo, self.redo, overwrite=True)
+            layer.events.paint.connect(self._painted)
+            layer.events.labels_update.connect(self._drawn)
+            layer.events.set_data.connect(self._write_soon)
+            layer.mouse_drag_callbacks.insert(0, self._drag)  # before the brush
+
+    def _track(self, annotation: Annotation) -> Tracked:
+        """Return what is known of a layer; one that a session brought has its number there."""
+        key = str(annotation.layer.unique_id)
+        known = self._tracked.get(key)
+        if known is None or known.paint.shape != annotation.source.image.label_shape:
+            known = self._tracked[key] = Tracked(annotation)
+            number = note(annotation.layer).get(NUMBER)
+            there = self.session.layers.get(number) if isinstance(number, int) else None
+            if there is not None and not len(known.paint.since(there.paint)):
+                known.number = number
+        known.annotation = annotation
+        return known
+
+    # ------------------------------------------------------------------ strokes
+
+    def _drag(self, layer: Any, event: Any) -> Iterator[None]:
+        """Know that the mouse button is down: what is painted meanwhile is one stroke."""
+        self._dragging = True
+        yield
+        while event.type == "mouse_move":
+            yield
+        self._dragging = False
+        self._write_soon()
+
+    def _painted(self, event: Any) -> None:
+        """The history of the layer has grown; its pixels change before this, or right after."""
+        layer, atoms = self._layer, getattr(event, "value", None) or ()
+        if layer is not None:
+            by_a_tool = any(isinstance(atom, tuple) for atom in atoms)
+            self._far = self._far or by_a_tool or layer.n_edit_dimensions > 2
+        self._write()
+
+    def _drawn(self, event: Any = None) -> None:
+        """Pixels of the layer were drawn anew."""
+        if self._dragging:
+            self._write_soon()
+        else:
+            self._write()
+
+    def _write_soon(self, event: Any = None) -> None:
+        if not self._soon.isActive():
+            self._soon.start()
+
+    def _write(self, everything: bool = False) -> None:
+        """Write down what was painted since the last time."""
+        tracked, source = self.tracked, self._source
+        if tracked is None or source is None or tracked.annotation.source is not source:
+            return
+        at = position(self._viewer, source)
+        planes = None if everything or self._far else tracked.near(*at)
+        try:
+            difference = tracked.look(planes)
+        except (IndexError, ValueError):
+            return  # its data were replaced by some that do not fit: it is no annotation any more
+        if len(difference):
+            self._far = False
+            tracked.go_on(difference)
+            self._note_stroke(tracked, difference)
+        if not self._dragging:
+            tracked.end_stroke()
+        if len(difference):
+            self.changed.emit()
+
+    def _step_through(self, way: str) -> None:
+        """Undo or redo, and show where."""
+        self._dragging = False
+        self._write()
+        tracked, source = self.tracked, self._source
+        if tracked is None or source is None:
+            return
+        difference = tracked.undo() if way == "undo" else tracked.redo()
+        if difference is None:
+            self.said.emit(f"There is nothing to {way}.", "")
+            return
+        self._note_stroke(tracked, difference)
+        planes = tracked.paint.places(difference)
+        if position(self._viewer, source) not in planes:
+            show_plane(self._viewer, source, *planes[0])
+        self.changed.emit()
+
+    # ------------------------------------------------------------------ what is done
+
+    def _begin(self, function: str, request: Mapping[str, Any]) -> None:
+        """Write down what is asked, and all that the answer will depend on."""
+        self._step = None
+        name = STEPS.get(function)
+        if name is None or self._source is None:
+            return
+        self._write(everything=True)
+        self._note_all()
+        self._step = self.session.next_step
+        self._note(records.step(self._step, name, _plain(request)))
+
+    def _end(self, result: Any) -> None:
+        """Write down that it was done."""
+        number, self._step = self._step, None
+        if number is None:
+            return
+        path = getattr(result, "path", None)
+        if isinstance(path, str):
+            self._note_model(path)
+        self._note(records.done(number, {} if path is None else {"path": str(path)}))
+
+    # ------------------------------------------------------------------ writing
+
+    def _settings_changed(self, value: Any = None) -> None:
+        if self.session.records and self._source is not None:
+            self._note_settings()
+
+    def _supports_changed(self, value: Any = None) -> None:
+        if self.session.records:
+            self._note_all()
+
+    def _note_all(self) -> None:
+        """Write down the image, all annotations that count, classes and settings."""
+        source = self._source
+        if source is None:
+            return
+        if self.session.records:
+            self._note_image(OWN, source)
+        if self.tracked is not None:
+            self._note_layer(self.tracked)
+        for pair in self._state.supports:
+            support = self._track(Annotation(pair.annotation, pair.source))
+            number = self._number_of(pair.source)
+            difference = support.look()
+            if support.number is None:
+                self._register(support, number)
+            elif len(difference):
+                self._note(records.paint(support.number, difference))
+        self._note_use()
+        self._note_settings()
+
+    def _note_settings(self) -> None:
+        state = self._state
+        if self.session.classes != state.classes:
+            self._note(records.classes(state.classes))
+        self._note_model(state.model)
+        chosen = {"model": state.model, "leak": state.leak, "channel": state.channel}
+        if self.session.settings != chosen:
+            self._note(records.settings(chosen))
+
+    def _note_model(self, model: str) -> None:
+        """Write down which file a model is, where it is no shipped one."""
+        with contextlib.suppress(InfoleakError):
+            if Path(model).suffix and self.session.models.get(model) != weights_hash(model):
+                self._note(records.model(model, weights_hash(model)))
+
+    def _note_image(self, number: int, source: Source) -> None:
+        reference = self._reference(source)
+        if self.session.images.get(number) != reference:
+            self._note(records.image(number, reference))
+
+    def _note_stroke(self, tracked: Tracked, difference: Difference) -> None:
+        if tracked.number is None:
+            self._register(tracked)
+            self._note_use()
+        else:
+            self._note(records.paint(tracked.number, difference))
+
+    def _note_layer(self, tracked: Tracked) -> None:
+        if tracked.number is None and tracked.in_memory:
+            self._register(tracked)
+
+    def _register(self, tracked: Tracked, image: int = OWN) -> None:
+        """Write down an annotation with all that is in it."""
+        if not self.session.records:
+            self._note_start()
+        tracked.number = max(self.session.layers, default=0) + 1
+        name = str(tracked.annotation.layer.name)
+        self._note(records.layer(tracked.number, image, name))
+        whole = tracked.paint.since(Paint(tracked.paint.shape))
+        if len(whole):
+            self._note(records.paint(tracked.number, whole))
+
+    def _note_use(self) -> None:
+        """Write down which annotations count."""
+        own = None if self.tracked is None else self.tracked.number
+        keys = [str(pair.annotation.unique_id) for pair in self._state.supports]
+        known = [self._tracked[key].number for key in keys if key in self._tracked]
+        others = tuple(number for number in known if number is not None)
+        if (self.session.annotation, self.session.supports) != (own, others):
+            self._note(records.use(own, others))
+
+    def _note_start(self) -> None:
+        """Write down what every session begins with."""
+        source = self._source
+        if source is not None:
+            self._note(records.header())
+            self._note_image(OWN, source)
+            self._note_settings()
+
+    def _note(self, record: Mapping[str, Any]) -> None:
+        """Add a record to the session and to its journal."""
+        if not self.session.records and record["kind"] != "session":
+            self._note_start()
+        kept = self.session.take(record)
+        if self._journal is not None or self._open():
+            self._put_down(kept)
+
+    def _open(self) -> bool:
+        """Make the journal; what cannot be done is said, and painting goes on."""
+        source = self._source
+        if source is None:
+            return False
+        try:
+            self._journal = places.new_journal(self._reference(source))
+        except (InfoleakError, OSError) as error:
+            self._tell(f"there is no place for a journal ({error})")
+            return False
+        if self._outdated is not None:
+            self._outdated.remove()
+            self._outdated = None
+        for record in self.session.records[:-1]:
+            self._put_down(record)
+        return True
+
+    def _put_down(self, record: Mapping[str, Any]) -> None:
+        if self._journal is None:
+            return
+        self._journal.append(record)
+        if self._journal.grown:
+            self.session = self.session.compact()
+            self._journal.rewrite(self.session.records)
+        self._tell(self._journal.trouble)
+
+    def _tell(self, trouble: str) -> None:
+        """Say once that a crash would lose what is painted now."""
+        if trouble and not self._told:
+            self.said.emit(
+                f"What you paint is not kept in case of a crash: {trouble}. Save the session to "
+                f"another place.",
+                "error",
+            )
+        self._told = trouble
+
+    def _leave_journal(self) -> None:
+        for journal in (self._journal, self._outdated):
+            if journal is not None:
+                journal.close()
+        if self._journal is not None and not self.session.worth_keeping:
+            self._journal.remove()
+        self._journal = self._outdated = None
+
+    # ------------------------------------------------------------------ images
+
+    def _reference(self, source: Source) -> ImageReference:
+        """Refer to an image; its fingerprint is taken once."""
+        data, known = self._fingerprints.get(id(source.layer), (None, None))
+        if data is not source.data:
+            known = fingerprint(source.image)
+            self._fingerprints[id(source.layer)] = (source.data, known)
+        described = replace(source.image, **source.description())
+        return ImageReference.of(described, known)
+
+    def _number_of(self, source: Source) -> int:
+        """Return the number of a support image, which is written down if it is new."""
+        reference = self._reference(source)
+        for number, known in self.session.images.items():
+            if number != OWN and known.fingerprint == reference.fingerprint:
+                self._note_image(number, source)
+                return number
+        number = max(self.session.images, default=OWN) + 1
+        if not self.session.records:
+            self._note_start()
+            number = OWN + 1
+        self._note_image(number, source)
+        return number
+
+
+def _keys() -> tuple[Any, Any]:
+    """Return the keys of undo and redo, as napari has them on this system."""
+    from app_model.types import KeyCode, KeyMod
+
+    return KeyMod.CtrlCmd | KeyCode.KeyZ, KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ
+
+
+def _plain(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what a request says in words and numbers; pixels and paint are known."""
+    plain: dict[str, Any] = {}
+    for name, value in request.items():
+        if isinstance(value, Region):
+            plain[name] = [edge for pair in value.bounds for edge in pair]
+        elif value is None or isinstance(value, str | int | float | bool):
+            plain[name] = value
+    return plain

@@ -1,0 +1,214 @@
+"""Brings a session back on screen: image, annotations, classes, settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_infoleak.core.axes import from_canonical, labels_from_canonical
+from napari_infoleak.core.errors import BadInput
+from napari_infoleak.core.region import Region
+from napari_infoleak.session.images import fingerprint
+from napari_infoleak.session.session import OWN, Session
+from napari_infoleak.widgets.annotation import blank, new_annotation
+from napari_infoleak.widgets.keeping import NUMBER
+from napari_infoleak.widgets.layers import KEY, identity, note, source_of
+from napari_infoleak.widgets.samples import calibration
+from napari_infoleak.widgets.state import SupportPair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari import Viewer
+    from napari.layers import Image as ImageLayer
+    from napari.layers import Labels
+
+    from napari_infoleak.session import ImageReference
+    from napari_infoleak.session.session import Layer
+    from napari_infoleak.widgets.keeping import Keeping
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.panel_annotate import AnnotatePanel
+    from napari_infoleak.widgets.panel_image import ImagePanel
+    from napari_infoleak.widgets.panel_segment import SegmentPanel
+    from napari_infoleak.widgets.state import DockState
+
+    Ask = Callable[[ImageReference, str], Path | None]
+
+
+class Restoring:
+    """Puts a session on screen.
+
+    Parameters
+    ----------
+    state : DockState
+        Gets classes and support.
+    viewer : napari Viewer
+        Gets the layers.
+    keeping : Keeping
+        Goes on writing.
+    image, annotate, segment
+        The panels that show what is chosen.
+    """
+
+    def __init__(
+        self,
+        state: DockState,
+        viewer: Viewer,
+        keeping: Keeping,
+        image: ImagePanel,
+        annotate: AnnotatePanel,
+        segment: SegmentPanel,
+    ) -> None:
+        self._state, self._viewer, self._keeping = state, viewer, keeping
+        self._image, self._annotate, self._segment = image, annotate, segment
+
+    def resume(self, session: Session, path: Path) -> list[str]:
+        """Go on with a journal of the image that is on screen.
+
+        Returns
+        -------
+        list of str
+            What could not be brought back, a sentence each.
+        """
+        reference = session.images[OWN]
+        source = self._use(self._source(), reference)
+        self._keeping.go_on_with(Session(session.records), path)
+        return self._bring_back(session, source, _nobody)
+
+    def open(self, session: Session, ask: Ask) -> list[str]:
+        """Go on with a session that was saved.
+
+        Parameters
+        ----------
+        session : Session
+            As `load_session` gave it.
+        ask : callable
+            Gets an image that is missing, and what is wrong; returns where it is, or None.
+
+        Returns
+        -------
+        list of str
+            What could not be brought back, a sentence each.
+
+        Raises
+        ------
+        BadInput
+            If its image is not to be had.
+        """
+        layer = self._layer_of(session.images[OWN], ask)
+        self._image.layer.choose(layer)
+        source = self._use(self._source(), session.images[OWN])
+        self._keeping.go_on_with(Session(session.records))
+        return self._bring_back(session, source, ask)
+
+    def _source(self) -> Source:
+        source = self._state.source
+        if source is None:
+            raise BadInput(self._state.refusal or "the image of the session is not on screen")
+        return source
+
+    def _use(self, source: Source, reference: ImageReference) -> Source:
+        """Give the dimensions of the image the letters that they had."""
+        letters = reference.axes[:-1] if source.rgb else reference.axes
+        if letters != source.letters and len(letters) == len(source.letters):
+            self._image.use_letters(letters)
+        return self._source()
+
+    def _bring_back(
+        self,
+        session: Session,
+        source: Source,
+        ask: Ask,
+    ) -> list[str]:
+        """Add the annotations and choose what was chosen."""
+        missing: list[str] = []
+        self._state.classes = session.classes
+        pairs: list[SupportPair] = []
+        chosen: Labels | None = None
+        for number, layer in session.layers.items():
+            if layer.image == OWN and (layer.paint or number == session.annotation):
+                added = self._annotation(source, session, layer)
+                chosen = added if number == session.annotation else chosen
+            elif number in session.supports:
+                try:
+                    other = self._layer_of(session.images[layer.image], ask)
+                except BadInput as error:
+                    missing.append(f"{error}.")
+                    continue
+                reference = session.images[layer.image]
+                shown = source_of(other, reference.axes[:-1] if other.rgb else reference.axes)
+                pairs.append(SupportPair(shown, self._annotation(shown, session, layer)))
+        if chosen is not None:
+            self._annotate.layer.refresh()
+            self._annotate.layer.choose(chosen)
+            self._viewer.layers.selection.active = chosen
+        self._state.supports = tuple(pairs)
+        self._choose(session, missing)
+        return missing
+
+    def _annotation(self, source: Source, session: Session, layer: Layer) -> Labels:
+        """Add a layer with the paint of a session, or return the one that has it already."""
+        for known in self._viewer.layers:
+            notes = note(known)
+            if notes.get(NUMBER) == layer.number and notes.get("image") == identity(source.layer):
+                return known
+        grid = source.grid
+        data = blank(grid.shape, np.uint8)
+        for (t, z), plane in layer.paint.planes.items():
+            block = labels_from_canonical(plane[np.newaxis, np.newaxis], source.axes)
+            region = Region.from_slices(layer.paint.shape, t=t, z=z)
+            data[grid.slices(region, source.letters)] = grid.put_on(block)
+        notes = {NUMBER: layer.number, "changed": True}
+        return new_annotation(self._viewer, source, session.classes, data, layer.name, **notes)
+
+    def _layer_of(self, reference: ImageReference, ask: Ask) -> ImageLayer:
+        """Find an image among the layers, or open its file, or ask where it is."""
+        from napari.layers import Image
+
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image) and "kind" not in note(layer):
+                try:
+                    shown = source_of(layer).image
+                except BadInput:
+                    continue
+                if fingerprint(shown) == reference.fingerprint:
+                    return layer
+        path: Path | None = None
+        while True:
+            try:
+                image = reference.load(path)
+                break
+            except BadInput as error:
+                path = ask(reference, str(error))
+                if path is None:
+                    raise
+        letters = image.axes[:-1] if image.rgb else image.axes
+        return self._viewer.add_image(
+            from_canonical(image.data, image.axes),
+            name=image.name,
+            rgb=image.rgb,
+            metadata={KEY: {"axes": letters, "file": image.source}},
+            **calibration(image, letters),
+        )
+
+    def _choose(self, session: Session, missing: list[str]) -> None:
+        """Choose model, leak and channel as they were."""
+        chosen: dict[str, Any] = session.settings
+        model = str(chosen.get("model", "membrane"))
+        if Path(model).suffix and not Path(model).is_file():
+            missing.append(f"The model {model} is gone; choose another.")
+        else:
+            self._segment.use_model(model)
+        self._segment.leak.setValue(float(chosen.get("leak", 1.0)))
+        channel = chosen.get("channel")
+        source = self._state.source
+        if source is not None and self._image.channel.count() > 1:
+            self._image.channel.setCurrentIndex(
+                (0 if channel is None else channel + 1) if source.rgb else channel or 0
+            )
+
+
+def _nobody(reference: ImageReference, reason: str) -> None:
+    """Ask nobody where an image is."""

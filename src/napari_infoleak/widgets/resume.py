@@ -1,0 +1,108 @@
+"""A line that offers to go on with what was begun on this image, where that was not finished."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFrame, QVBoxLayout
+
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.session.places import put_aside
+from napari_infoleak.widgets.section import (
+    ActionButton,
+    WrappedLabel,
+    quiet_label,
+    say,
+    side_by_side,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_infoleak.session import Session
+    from napari_infoleak.widgets.keeping import Keeping
+    from napari_infoleak.widgets.restoring import Restoring
+
+
+class Resume(QFrame):
+    """Offers an unfinished session; hidden where there is none.
+
+    Parameters
+    ----------
+    keeping : Keeping
+        Finds it.
+    restoring : Restoring
+        Brings it back.
+    """
+
+    said = Signal(str, str)
+
+    def __init__(self, keeping: Keeping, restoring: Restoring) -> None:
+        super().__init__(objectName="infoleak_resume")
+        self._restoring = restoring
+        self._found: tuple[Path, Session] | None = None
+        self.text = WrappedLabel()
+        self.go_on = ActionButton("Go on", "resume.go_on")
+        self.anew = ActionButton("Start anew", "resume.anew")
+        self.trouble = quiet_label(role="warn")
+        self.go_on.set_primary(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 8, 10, 8)
+        column.setSpacing(6)
+        column.addWidget(self.text)
+        column.addLayout(side_by_side(self.go_on, self.anew, stretch=-1))
+        column.addWidget(self.trouble)
+        self.go_on.clicked.connect(self.resume)
+        self.anew.clicked.connect(self.start_anew)
+        keeping.found.connect(self.offer)
+        self.hide()
+
+    def offer(self, found: tuple[Path, Session] | None) -> None:
+        """Offer a session, or nothing."""
+        self._found = found
+        say(self.trouble, "")
+        self.setVisible(found is not None)
+        if found is not None:
+            self.text.setText(in_words(*found))
+
+    def resume(self) -> None:
+        """Bring back what was painted and chosen, and go on."""
+        if self._found is None:
+            return
+        path, session = self._found
+        try:
+            missing = self._restoring.resume(session, path)
+        except (InfoleakError, OSError) as error:
+            say(self.trouble, f"This cannot be gone on with: {error}")
+            return
+        self.offer(None)
+        self.said.emit("All is as you left it." if not missing else " ".join(missing), "good")
+
+    def start_anew(self) -> None:
+        """Put the old session aside."""
+        if self._found is None:
+            return
+        try:
+            aside = put_aside(self._found[0])
+        except OSError as error:
+            say(self.trouble, f"{self._found[0]} cannot be put aside: {error.strerror or error}")
+            return
+        self.offer(None)
+        self.said.emit(f"The old work lies in {aside.name}.", "")
+
+
+def in_words(path: Path, session: Session) -> str:
+    """Say what was begun: "You painted on this image on 3 May at 14:05: 2 classes, 5 slices"."""
+    when = datetime.fromtimestamp(path.stat().st_mtime).strftime("%d %b, %H:%M")
+    ids, slices = set[int](), 0
+    for layer in session.layers.values():
+        for plane in layer.paint.planes.values():
+            if plane.any():
+                slices += 1
+                ids.update(map(int, set(plane.ravel()[plane.ravel() > 0])))
+    names = [session.classes[number].name for number in sorted(ids) if number in session.classes]
+    painted = f"{', '.join(names)} on {slices} slice{'s' * (slices != 1)}" if names else "nothing"
+    done = f", {len(session.steps)} steps done" if session.steps else ""
+    return f"You worked on this image before ({when}): {painted} painted{done}."
