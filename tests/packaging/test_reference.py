@@ -18,6 +18,7 @@ COMMANDS = (
     "train",
     "cells",
     "evaluate",
+    "replay",
     "models",
     "methods",
     "doctor",

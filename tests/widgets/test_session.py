@@ -285,6 +285,7 @@ def test_the_brush_paints_one_step(window: Any, image_file: Path, qtbot: Any) ->
         button=1,
         modifiers=[],
         handled=False,
+        is_dragging=True,
     )
     viewer.dims.set_current_step(0, 2)
     mouse_press_callbacks(layer, event)

@@ -51,7 +51,7 @@ class ExportPanel(Section):
     said = Signal(str, str)
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
-        super().__init__(6, "Export")
+        super().__init__(6, "Export and session")
         self._state, self._worker, self._results = state, worker, results
         self.what = QComboBox()
         for words, name in _WHAT:

@@ -94,7 +94,7 @@ class Resume(QFrame):
 
 
 def in_words(path: Path, session: Session) -> str:
-    """Say what was begun: "You painted on this image on 3 May at 14:05: 2 classes, 5 slices"."""
+    """Say what was begun: "On 3 May, 14:05 you painted interior on 5 slices. Go on with that?"."""
     when = datetime.fromtimestamp(path.stat().st_mtime).strftime("%d %b, %H:%M")
     ids, slices = set[int](), 0
     for layer in session.layers.values():
@@ -103,6 +103,6 @@ def in_words(path: Path, session: Session) -> str:
                 slices += 1
                 ids.update(map(int, set(plane.ravel()[plane.ravel() > 0])))
     names = [session.classes[number].name for number in sorted(ids) if number in session.classes]
-    painted = f"{', '.join(names)} on {slices} slice{'s' * (slices != 1)}" if names else "nothing"
-    done = f", {len(session.steps)} steps done" if session.steps else ""
-    return f"You worked on this image before ({when}): {painted} painted{done}."
+    where = f"{slices} slice{'s' * (slices != 1)}"
+    painted = f"painted {' and '.join(names)} on {where}" if names else "segmented it"
+    return f"On {when} you {painted}. Go on with that?"

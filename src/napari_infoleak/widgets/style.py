@@ -17,6 +17,9 @@ _SHEET = """
 #infoleak [role="small"] {{ color: {dim}; font-size: 8pt; }}
 #infoleak [role="caption"] {{ color: {dim}; }}
 
+#infoleak_resume {{
+    background: {card}; border: 1px solid {line}; border-left: 3px solid {accent};
+    border-radius: 6px; }}
 Section {{ background: {card}; border: 1px solid {line}; border-radius: 6px; }}
 Section > #head {{ background: transparent; }}
 Section > #body {{ background: transparent; }}
@@ -40,6 +43,7 @@ Section #chevron {{ color: {dim}; }}
 #infoleak QPushButton[primary="true"]:enabled:hover {{ background: {accent_hover}; }}
 #infoleak QPushButton[flat_look="true"], #infoleak QToolButton[flat_look="true"] {{
     background: transparent; color: {dim}; padding: 2px 4px; text-align: left; }}
+#infoleak QToolButton[flat_look="true"]:disabled {{ color: {faint}; }}
 #infoleak QToolButton[flat_look="true"][role="warn"] {{ color: {warn}; }}
 #infoleak QPushButton[flat_look="true"]:hover, #infoleak QToolButton[flat_look="true"]:hover {{
     color: {text}; background: {quiet}; }}

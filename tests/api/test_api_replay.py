@@ -1,0 +1,124 @@
+"""A session done again gives the same bytes on its image, and is a support set on another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "session"))
+
+from recording import Recording
+
+import napari_infoleak as il
+from napari_infoleak.core.region import Region
+from napari_infoleak.session import save_session
+
+
+@pytest.fixture
+def image(tmp_path, stack):
+    path = tmp_path / "cells.npy"
+    np.save(path, stack[0])
+    return path
+
+
+@pytest.fixture
+def other(tmp_path, stack):
+    path = tmp_path / "other.npy"
+    np.save(path, stack[0][:2, ::-1] + 3)
+    return path
+
+
+def test_the_same_image_gives_the_same_bytes(tiny, image, strokes, tmp_path):
+    recording = Recording(image)
+    recording.paint(strokes)
+    recording.step("segment", leak=0.7)
+    recording.step("cells", method="watershed", min_size=20)
+    later = strokes.copy()
+    later[0] = 1
+    recording.paint(later)  # after the answer: it does not count
+    done = il.replay(save_session(tmp_path / "a.infoleak", recording.session))
+    wanted = il.segment(image, annotations=strokes, axes="ZYX", leak=0.7)
+    assert done.same_image
+    assert done.steps == ("segment", "cells")
+    assert done.result.labels.tobytes() == wanted.labels.tobytes()
+    assert done.result.probabilities.tobytes() == wanted.probabilities.tobytes()
+    cells = il.cells(wanted, method="watershed", min_size=20)
+    assert done.cells.tobytes() == cells.tobytes()
+
+
+def test_answers_of_parts_are_put_together(tiny, image, strokes, stack):
+    recording = Recording(image)
+    recording.paint(strokes)
+    shape = (1, 3, 48, 64)
+    first = Region.from_slices(shape, z=1, y=slice(0, 30))
+    second = Region.from_slices(shape, z=1, y=slice(20, 48))
+    for region in (first, second):
+        recording.step("segment", region=[edge for pair in region.bounds for edge in pair])
+        strokes = strokes.copy()
+        strokes[1, 40:, 30] = 1
+        recording.paint(strokes)
+    done = il.replay(recording.session)
+    assert not done.result.labels[[0, 2]].any()
+    assert done.result.labels[1].all()
+    assert done.result.axes == "ZYX"
+    assert np.allclose(done.result.probabilities[:, 1].sum(0), 1)
+
+
+def test_another_image_gets_the_paint_as_support(tiny, image, other, strokes):
+    recording = Recording(image)
+    recording.paint(strokes)
+    recording.step("segment", leak=0.7)
+    recording.step("cells", method="watershed", min_size=None)
+    done = il.replay(recording.session, other, axes="ZYX")
+    support = il.SupportSet().add(il.read(image, "ZYX"), strokes)
+    wanted = il.segment(other, support, axes="ZYX", leak=0.7)
+    assert not done.same_image
+    assert done.result.labels.tobytes() == wanted.labels.tobytes()
+    assert done.cells.shape == (2, 48, 64)
+
+
+def test_support_images_count(tiny, image, other, strokes, stack):
+    recording = Recording(image)
+    recording.paint(strokes)
+    recording.add_image(1, other)
+    recording.paint(strokes[:2], 1)
+    recording.step("segment")
+    done = il.replay(recording.session)
+    support = il.SupportSet().add(il.read(other, "ZYX"), strokes[:2])
+    wanted = il.segment(image, support, annotations=strokes, axes="ZYX")
+    assert done.result.labels.tobytes() == wanted.labels.tobytes()
+    assert done.result.provenance["support"]["hash"] == wanted.provenance["support"]["hash"]
+
+
+def test_a_session_without_an_answer_is_segmented(tiny, image, strokes):
+    recording = Recording(image)
+    recording.paint(strokes)
+    done = il.replay(recording.session)
+    wanted = il.segment(image, annotations=strokes, axes="ZYX")
+    assert done.result.labels.tobytes() == wanted.labels.tobytes()
+
+
+def test_images_that_moved_are_found_by_name(tiny, image, strokes, tmp_path):
+    recording = Recording(image)
+    recording.paint(strokes)
+    path = save_session(tmp_path / "a.infoleak", recording.session)
+    moved = image.rename(tmp_path / "moved.npy")
+    with pytest.raises(il.BadInput, match="--image cells=FILE"):
+        il.replay(path)
+    for name in ("cells", "cells.npy"):
+        assert il.replay(path, images={name: moved}).same_image
+    assert il.replay(path, moved).same_image
+    np.save(moved, np.load(moved) + 1)
+    with pytest.raises(il.BadInput, match="pixels differ"):
+        il.replay(path, images={"cells": moved})
+
+
+def test_an_array_is_known_again(tiny, image, strokes):
+    recording = Recording(image)
+    recording.paint(strokes)
+    same = il.Image.from_array(np.load(image), "ZYX", name="another name")
+    assert il.replay(recording.session, same).same_image
+    assert not il.replay(recording.session, np.load(image)[:, ::-1]).same_image
