@@ -197,9 +197,8 @@ class Session:
 def needed_steps(steps: list[Step]) -> list[Step]:
     """Return the steps whose results were not replaced by later ones.
 
-    An answer of the whole image replaces all answers before it, one of a part those of the same
-    part; any answer outdates the cells made before. Trainings are all needed, as the models that
-    they made are still there.
+    An answer replaces those before it that lie within its part of the image; any answer outdates
+    the cells made before. Trainings are all needed, as the models that they made are still there.
     """
     kept: list[Step] = []
     for step in reversed(steps):
@@ -265,11 +264,19 @@ def done(number: int, result: Mapping[str, Any]) -> Record:
 
 def _replaces(later: Step, earlier: Step) -> bool:
     if later.name == "segment" and earlier.name in ("segment", "cells"):
-        region = later.arguments.get("region")
-        return earlier.name == "cells" or region in (None, earlier.arguments.get("region"))
+        outer, inner = (one.arguments.get("region") for one in (later, earlier))
+        return (
+            earlier.name == "cells" or outer is None or (inner is not None and _holds(outer, inner))
+        )
     if later.name == earlier.name == "cells":
         return True
     return later.name == earlier.name and later.arguments == earlier.arguments
+
+
+def _holds(outer: list[int], inner: list[int]) -> bool:
+    """Tell whether a region, starts and ends along T, Z, Y, X, lies within another."""
+    starts = all(a <= b for a, b in zip(outer[::2], inner[::2], strict=True))
+    return starts and all(a >= b for a, b in zip(outer[1::2], inner[1::2], strict=True))
 
 
 def _catch_up(short: Session, past: Session) -> None:
