@@ -234,7 +234,7 @@ def _task(
     if not present:
         return np.full(drawn.shape, -1, np.int64), False
     kind = rng.uniform()
-    if source.margins is not None and (kind < 0.6 or len(present) < 3):
+    if source.margins is not None and (kind < 0.5 or len(present) < 3):
         truth = (drawn == MEMBRANE).astype(np.int64)
         preset = True
     elif kind < 0.85:

@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 from napari_infoleak.learn.synthesis import (
     CYTOSOL,
     DENSITY,
+    GLIA,
     MEMBRANE,
     MITOCHONDRION,
     VESICLE,
@@ -48,8 +49,8 @@ def neuropil(rng: np.random.Generator, size: int = 512) -> Scene:
     scale = float(np.exp(rng.uniform(np.log(9), np.log(26))))  # of the smallest neurites
     ids = _rounded(_cells(rng, size, scale), scale * rng.uniform(0.12, 0.3), rng)
     section = _Section.cut(ids, scale, rng)
-    image = _cytosol(section, rng)
-    classes = np.full(ids.shape, CYTOSOL, np.uint8)
+    image, dark = _cytosol(section, rng)
+    classes = np.where(dark, GLIA, CYTOSOL).astype(np.uint8)
     contrast = float(rng.uniform(0.22, 0.6))
     for organelle in (_microtubules, _cisternae, _vesicles, _mitochondria):
         organelle(section, image, classes, contrast, scale, rng)
@@ -175,8 +176,8 @@ def _per_cell(section: _Section, values: NDArray[np.floating]) -> Float:
     return np.asarray(values, np.float32)[section.ids]
 
 
-def _cytosol(section: _Section, rng: np.random.Generator) -> Float:
-    """Grey of the cells: dark glia, pale axons, grains of several sizes."""
+def _cytosol(section: _Section, rng: np.random.Generator) -> tuple[Float, NDArray[np.bool_]]:
+    """Grey of the cells: dark glia, pale axons, grains of several sizes; and where glia is."""
     count = int(section.ids.max()) + 1
     level = rng.uniform(0.55, 0.8)
     tint = rng.normal(0, rng.uniform(0.01, 0.06), count)
@@ -191,7 +192,7 @@ def _cytosol(section: _Section, rng: np.random.Generator) -> Float:
     image -= rng.uniform(0, 0.16) * np.clip(spots - rng.uniform(0.8, 1.8), 0, 2)
     patchy = smooth_noise(rng, section.ids.shape, rng.uniform(15, 40))
     image += rng.uniform(0, 0.06) * patchy
-    return np.asarray(image, np.float32)
+    return np.asarray(image, np.float32), dark[section.ids]
 
 
 def _band(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Float:

@@ -22,6 +22,7 @@ Float = NDArray[np.float32]
 
 CYTOSOL, MEMBRANE, MITOCHONDRION, VESICLE, NUCLEUS, SHEATH, DENSITY = 1, 2, 3, 4, 5, 6, 7
 TEXTURES = (8, 9, 10)
+GLIA = 11
 NAMES = {
     CYTOSOL: "interior",
     MEMBRANE: "membrane",
@@ -33,6 +34,7 @@ NAMES = {
     8: "texture 1",
     9: "texture 2",
     10: "texture 3",
+    GLIA: "glia",
 }
 
 
@@ -129,7 +131,8 @@ def synthesise(
     Scene
     """
     size = float(np.exp(rng.uniform(np.log(14), np.log(75))))
-    ids = _partition(rng, shape, size, regular=kind == "brightfield", anisotropy=anisotropy)
+    regular = kind == "brightfield" or (kind == "fluorescence" and rng.uniform() < 0.4)
+    ids = _partition(rng, shape, size, regular=regular, anisotropy=anisotropy)
     look = _LOOKS[kind]
     style_seed = int(rng.integers(2**31))  # every plane is painted in the scene's one style
     thick = smooth_noise(rng, shape, 60)
@@ -278,17 +281,45 @@ def _paint_fluorescence(canvas: _Canvas, style: np.random.Generator) -> None:
     _nuclei(canvas, style)
     if style.uniform() < 0.4:
         _vesicles(canvas, style, -float(style.uniform(0.1, 0.5)))
+    bare = canvas.image.copy()
     _membranes(canvas, style, float(style.uniform(0.3, 1.0)))
+    canvas.image[...] = bare + _stained(canvas, canvas.image - bare, style)
     haze = ndi.gaussian_filter(canvas.image, style.uniform(6, 25))
     canvas.image += style.uniform(0, 1.2) * haze
     canvas.image[...] = ndi.gaussian_filter(canvas.image, style.uniform(0.4, 1.6))
 
 
 def _paint_brightfield(canvas: _Canvas, style: np.random.Generator) -> None:
-    canvas.image += 0.6 + 0.04 * style.uniform() * _grain(canvas.rng, canvas.cells.shape, 1, 5)
+    shape = canvas.cells.shape
+    canvas.image += 0.6 + 0.04 * style.uniform() * _grain(canvas.rng, shape, 1, 5)
     bump = np.minimum(canvas.distance, 12) / 12
     canvas.image += style.uniform(-0.05, 0.12) * bump
-    _membranes(canvas, style, -float(style.uniform(0.12, 0.4)))
+    tint = style.normal(0, style.uniform(0, 0.05), canvas.cells.max() + 1).astype(np.float32)
+    canvas.image += tint[canvas.cells]
+    bare = canvas.image.copy()
+    _membranes(canvas, style, -float(style.uniform(0.08, 0.4)))
+    canvas.image[...] = bare + _stained(canvas, canvas.image - bare, style)
+    if style.uniform() < 0.5:  # the light falls off to the sides
+        canvas.image *= 1 + style.uniform(0, 0.5) * smooth_noise(canvas.rng, shape, 220)
+    if style.uniform() < 0.4:  # part of the picture is out of focus
+        soft = ndi.gaussian_filter(canvas.image, style.uniform(1.5, 3.5))
+        share = np.clip(smooth_noise(canvas.rng, shape, 160) + style.uniform(-0.7, 0.4), 0, 1)
+        canvas.image += share * (soft - canvas.image)
+
+
+def _stained(canvas: _Canvas, lines: Float, style: np.random.Generator) -> Float:
+    """Stain as it takes: in dots along a junction, strong at corners, weak in whole regions."""
+    shape = lines.shape
+    if style.uniform() < 0.5:
+        dots = _grain(canvas.rng, shape, 0.8, style.uniform(2, 5))
+        lines = lines * np.clip(1 + style.uniform(0.1, 0.6) * dots, 0, 3)
+    if style.uniform() < 0.4:
+        near = ndi.gaussian_filter((canvas.distance < 1).astype(np.float32), 3)
+        lines = lines * (1 + style.uniform(0, 1.5) * near / (near.max() + 1e-6))
+    if style.uniform() < 0.6:
+        region = smooth_noise(canvas.rng, shape, style.uniform(40, 200))
+        lines = lines * np.exp(style.uniform(0.2, 1.0) * np.clip(region, -2, 1))
+    return np.asarray(lines, np.float32)
 
 
 def _paint_texture(canvas: _Canvas, style: np.random.Generator) -> None:
@@ -447,6 +478,8 @@ def _expose(
     """Blur, shade and add noise, as the instrument would."""
     blur, noise = style.uniform(0.0, 1.6), 0.01 + 0.13 * style.uniform() ** 1.7
     rough, shade = style.uniform(0.0, 0.8), 0.12 * style.uniform() ** 2
+    if kind == "brightfield" and style.uniform() < 0.7:  # a camera's picture, stored with loss
+        noise, rough = 0.2 * noise, style.uniform(0.5, 2.0)
     photons, gamma = np.exp(style.uniform(np.log(25), np.log(600))), style.uniform(0.75, 1.3)
     out = ndi.gaussian_filter(image, blur) + shade * smooth_noise(grain, image.shape, 120)
     out = np.clip(out, 0.001, None) ** gamma

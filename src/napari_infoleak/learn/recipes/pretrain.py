@@ -40,11 +40,11 @@ log = logging.getLogger(__name__)
 DESCRIPTION = "Membranes of any microscopy; reads your strokes, and answers without them too."
 CROPS, SIZE, EPISODES = 4, 176, 2
 SHARES: dict[Kind | Literal["neuropil"], float] = {
-    "neuropil": 0.55,
-    "em": 0.12,
+    "neuropil": 0.45,
+    "em": 0.1,
     "fluorescence": 0.18,
-    "brightfield": 0.07,
-    "texture": 0.08,
+    "brightfield": 0.17,
+    "texture": 0.1,
 }
 RATE, WARM_UP, DECAY_SHARE, EMA = 2e-3, 200, 0.4, 0.998
 _SAVE_SECONDS = 180.0
