@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -50,14 +52,16 @@ def fit_logistic(
     for _ in range(_STEPS):
         found = (scores + inputs @ head.T).softmax(1)
         slope = (share[:, None] * (found - hot)).T @ inputs + penalty * head
-        blocks = []
-        for a in range(classes):
-            row = []
-            for b in range(classes):
-                curve = share * found[:, a] * (float(a == b) - found[:, b])
-                row.append((inputs * curve[:, None]).T @ inputs)
-            blocks.append(torch.cat(row, 1))
-        step = torch.linalg.solve(torch.cat(blocks) + ridge, slope.flatten()).view(classes, width)
+        curve = torch.zeros(classes, width, classes, width, dtype=inputs.dtype)
+        for a, b in itertools.combinations(range(classes), 2):
+            # What one class gains another loses: the pairs tell the whole curvature.
+            pair = (inputs * (share * found[:, a] * found[:, b])[:, None]).T @ inputs
+            curve[a, :, b] -= pair
+            curve[b, :, a] -= pair
+            curve[a, :, a] += pair
+            curve[b, :, b] += pair
+        full = curve.view(classes * width, classes * width) + ridge
+        step = torch.linalg.solve(full, slope.flatten()).view(classes, width)
         for halvings in range(8):
             moved = head - step * 0.5**halvings
             after = loss(moved)
