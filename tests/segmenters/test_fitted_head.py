@@ -15,9 +15,11 @@ from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 from napari_infoleak.segmenters.fitted_head import (
     FOLDS,
     HeldBack,
+    corrected,
     fit_head,
     folds,
     fullest,
+    head_inputs,
     painted_cells,
 )
 
@@ -79,6 +81,16 @@ def test_a_head_that_does_not_help_is_not() -> None:
         is None
     )
     assert fit_head(parts[:1], 1000) is None
+
+
+def test_a_head_corrects_by_its_inputs() -> None:
+    scores, features, others = (torch.randn(1, count, 20, 24) for count in (3, 5, 4))
+    inputs = head_inputs(features, others)
+    head = torch.randn(3, inputs.shape[1] + 1)
+    slopes, offset = head[:, :-1], head[:, -1, None, None]
+    expected = scores + torch.einsum("bnyx,kn->bkyx", inputs, slopes) + offset
+    found = corrected(scores, features, others, head)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,11 @@ from napari_infoleak.segmenters.fitted_head import (
     ENOUGH,
     FOLDS,
     HeldBack,
+    corrected,
     fit_head,
     folds,
     fullest,
+    head_inputs,
     joined,
     painted_cells,
 )
@@ -262,8 +264,8 @@ class AnnotationLeakage:
         window = fullest(annotation * asked, _FITTED_SIDE, step)
         image = padded(normalise(plane.image), step, "reflect")
         features = features_of(self.net, self._features, image, window)
-        scores, known = self._answer(features, memory)
-        inputs = _for_head(*known)
+        scores, found = self._answer(features, memory)
+        inputs = head_inputs(features, _found(*found))
         seen = torch.from_numpy(asked[window])
         paint = torch.from_numpy(annotation[window].astype(np.int64))[seen]
         index = torch.searchsorted(torch.tensor(memory.class_ids), paint)
@@ -338,15 +340,13 @@ class AnnotationLeakage:
             raise BadInput("the memory was made by other weights; make it again with remember")
 
     def _scores(self, features: Tensor, memory: LeakageMemory) -> Tensor:
-        scores, seen = self._answer(features, memory)
+        scores, found = self._answer(features, memory)
         if memory.head is None:
             return scores
-        slopes, offset = memory.head[:, :-1], memory.head[:, -1]
-        more = torch.einsum("bfyx,kf->bkyx", _for_head(*seen), slopes) + offset[:, None, None]
-        return scores + self.leak * more
+        return corrected(scores, features, _found(*found), self.leak * memory.head)
 
     def _answer(self, features: Tensor, memory: LeakageMemory) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Scores, and what `_for_head` takes."""
+        """Scores, and what `_found` takes."""
         own: Tensor = self.net.own(features).log_softmax(1)
         base = own + own.new_tensor([0.0, self.membrane_offset])[:, None, None]
         if len(memory) == 0:
@@ -366,7 +366,7 @@ class AnnotationLeakage:
             likeness,
             linear,
         )
-        return base + self.leak * added[-1], (features, own, read, linear)
+        return base + self.leak * added[-1], (own, read, linear)
 
     @property
     def stride(self) -> int:
@@ -439,9 +439,9 @@ def _memory_of(
     return replace(memory, preset=like.preset).to(segmenter._device)
 
 
-def _for_head(features: Tensor, own: Tensor, read: Tensor, linear: Tensor) -> Tensor:
-    """What a head may correct scores by; all (B .. Y X)."""
-    return torch.cat([features, own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear], 1)
+def _found(own: Tensor, read: Tensor, linear: Tensor) -> Tensor:
+    """What a head takes beside the features; all (B .. Y X)."""
+    return torch.cat([own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear], 1)
 
 
 def _weights(planes: Sequence[SupportPlane]) -> list[float]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from scipy import ndimage as ndi
 from torch import Tensor
+from torch.nn import functional as F
 
 from napari_infoleak.nets.logistic import fit_logistic
 
@@ -32,6 +33,7 @@ ENOUGH = 400  # painted cells
 _PENALTY = 10.0  # times the number of painted cells
 _GAIN = 0.02  # of the loss on paint that was held back: less is no help
 _SAMPLES = 20_000
+_AROUND = (3, 9)  # pixels a side of squares over which features are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +120,58 @@ def painted_cells(annotation: NDArray[np.integer]) -> int:
     """Count the places that are painted, as far as they tell different things."""
     y, x = np.nonzero(annotation)
     return len(np.unique((y // _CELL) * (annotation.shape[1] // _CELL + 1) + x // _CELL))
+
+
+def head_inputs(features: Tensor, others: Tensor) -> Tensor:
+    """What a head may correct scores by, pixel by pixel.
+
+    Parameters
+    ----------
+    features : Tensor, shape (B, F, Y, X)
+        They are seen in the pixel itself and around it: how thick a membrane is drawn cannot be
+        told from one pixel.
+    others : Tensor, shape (B, G, Y, X)
+        Seen in the pixel alone.
+
+    Returns
+    -------
+    Tensor, shape (B, F + G + F + F, Y, X)
+    """
+    return torch.cat([features, others, *(_mean(features, side) for side in _AROUND)], 1)
+
+
+def corrected(scores: Tensor, features: Tensor, others: Tensor, head: Tensor) -> Tensor:
+    """Scores and what a head adds to them: ``head`` applied to `head_inputs`.
+
+    The mean of a product is the product of the mean: a few planes of scores are averaged, not all
+    the features.
+
+    Parameters
+    ----------
+    scores : Tensor, shape (B, K, Y, X)
+    features, others : Tensor
+        See `head_inputs`.
+    head : Tensor, shape (K, N + 1)
+        See `fit_head`.
+
+    Returns
+    -------
+    Tensor, shape (B, K, Y, X)
+    """
+    width = features.shape[1]
+    here, *around = head[:, :-1].split([width + others.shape[1], *(width for _ in _AROUND)], 1)
+    added = _weighted(features, here[:, :width]) + _weighted(others, here[:, width:])
+    for slopes, side in zip(around, _AROUND, strict=True):
+        added += _mean(_weighted(features, slopes), side)
+    return scores + added + head[:, -1, None, None]
+
+
+def _weighted(planes: Tensor, slopes: Tensor) -> Tensor:
+    return F.conv2d(planes, slopes[..., None, None])
+
+
+def _mean(planes: Tensor, side: int) -> Tensor:
+    return F.avg_pool2d(planes, side, 1, side // 2, count_include_pad=False)
 
 
 def fit_head(parts: Sequence[HeldBack], cells: int) -> Tensor | None:
