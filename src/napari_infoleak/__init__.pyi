@@ -1,4 +1,5 @@
 from napari_infoleak.api import (
+    Corrections,
     Model,
     Result,
     cells,
@@ -33,6 +34,7 @@ __all__ = [
     "CancelToken",
     "Cancelled",
     "ClassTable",
+    "Corrections",
     "Image",
     "InfoleakError",
     "Model",

@@ -19,6 +19,7 @@ Examples
 from __future__ import annotations
 
 from napari_infoleak.api._cells import cells
+from napari_infoleak.api._corrections import Corrections
 from napari_infoleak.api._evaluate import evaluate, planes_seen
 from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
 from napari_infoleak.api._inputs import annotated
@@ -34,6 +35,7 @@ from napari_infoleak.segmenters.registry import methods, models
 
 __all__ = [
     "MOST_PLANES",
+    "Corrections",
     "Membranes",
     "Model",
     "Replayed",

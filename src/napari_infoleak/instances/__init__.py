@@ -14,6 +14,10 @@ A map of membrane probability goes in, a number for every cell comes out.
     From which probability on a border holds.
 ``stitch``, ``clean``
     Tiles put together by what they both saw; crumbs, holes and numbers tidied.
+``division``, ``union``
+    Corrections by hand: a cell divided, cells merged, given away, painted, kept when finished.
+``pick``, ``curves``, ``changes``, ``lessons``
+    What a stroke touches and where it runs, what a correction changed, what it teaches.
 ``measure``, ``outlines``
     A table of cells in the units of the image.
 ``engine``
