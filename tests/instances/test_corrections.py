@@ -228,6 +228,8 @@ def test_sixty_steps_on_many_slices_are_undone_bit_for_bit():
             continue
         if len(corrections.steps) > made:
             states.append(cells.copy())
+            gained = corrections.steps[-1].gained
+            assert len(np.unique(states[-1])) - len(np.unique(states[-2])) == gained
     for state in reversed(states[:-1]):
         assert corrections.undo() is not None
         np.testing.assert_array_equal(cells, state)

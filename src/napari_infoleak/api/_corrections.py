@@ -76,18 +76,14 @@ class Corrections:
             )
         if not cells.flags.writeable:
             raise BadInput("these cells cannot be written to: hand over a copy, cells.copy()")
-        if membrane is not None and tuple(membrane.shape) != cells.shape:
-            raise BadInput(
-                f"a membrane of shape {tuple(membrane.shape)} for cells of {cells.shape}: "
-                f"expected the same shape"
-            )
         self.axes = (axes or "TZYX"[-cells.ndim :]).upper()
         self.cells = cells
         self.finished: frozenset[int] = frozenset(int(cell) for cell in finished)
         self._frames = labels_to_canonical(cells, self.axes)
-        self._membrane = None if membrane is None else labels_to_canonical(membrane, self.axes)
         self._history = History()
         self._first = int(cells.max(initial=0)) + 1
+        self._membrane: Any = None
+        self.follow(membrane)
 
     @property
     def steps(self) -> Sequence[Step]:
@@ -98,6 +94,21 @@ class Corrections:
     def undone(self) -> Sequence[Step]:
         """The corrections that were taken back, the next one to be made again last."""
         return self._history.undone
+
+    def follow(self, membrane: Any) -> None:
+        """Let new borders follow another membrane probability from now on; None is none.
+
+        Raises
+        ------
+        BadInput
+            If it is of another shape than the cells.
+        """
+        if membrane is not None and tuple(membrane.shape) != self.cells.shape:
+            raise BadInput(
+                f"a membrane of shape {tuple(membrane.shape)} for cells of {self.cells.shape}: "
+                f"expected the same shape"
+            )
+        self._membrane = None if membrane is None else labels_to_canonical(membrane, self.axes)
 
     def split(self, stroke: ArrayLike) -> Step:
         """Divide the cell that a stroke crosses, along the stroke.
@@ -154,7 +165,8 @@ class Corrections:
         """
         t, points = self._placed(stroke)
         ids, change = union.merge(self._frames[t], points, finished=self.finished)
-        return self._made(f"merge of {len(ids)} cells", t, points, ids, change)
+        what = f"merge of {len(ids)} cells"
+        return self._made(what, t, points, ids, change, gained=1 - len(ids))
 
     def delete(self, stroke: ArrayLike) -> Step:
         """Take away the cells that a stroke touches, all of each.
@@ -167,7 +179,7 @@ class Corrections:
         t, points = self._placed(stroke)
         ids = self._touched(t, points, "delete")
         change = union.remove(self._frames[t], ids)
-        return self._made(f"removal of {_cells(ids)}", t, points, ids, change)
+        return self._made(f"removal of {_cells(ids)}", t, points, ids, change, gained=-len(ids))
 
     def paint(self, pixels: ArrayLike, cell: int | None = None) -> Step:
         """Give pixels to a cell; those of finished cells stay.
@@ -192,8 +204,10 @@ class Corrections:
         ids = tuple(touched(frame, points))
         change = union.paint(frame, points, number, finished=self.finished)
         what = f"paint of cell {number}" if number else "erasure"
-        concerned = (number, *ids) if number else ids
-        return self._made(what, t, points, tuple(dict.fromkeys(concerned)), change)
+        concerned = tuple(dict.fromkeys((number, *ids) if number else ids))
+        born = bool(change) and number > 0 and not (frame == number).any()
+        gone = sum(_all_of(frame, one, change) for one in ids if one != number)
+        return self._made(what, t, points, concerned, change, gained=born - gone)
 
     def finish(self, stroke: ArrayLike) -> Step:
         """Mark the cells that a stroke touches as finished, or as not if all of them are.
@@ -287,7 +301,8 @@ class Corrections:
         return free
 
     def _divided(self, what: str, t: int, points: Points, found: division.Division) -> Step:
-        return self._made(what, t, points, found.parts, found.change)
+        gained = len(found.parts) - 1
+        return self._made(what, t, points, found.parts, found.change, gained=gained)
 
     def _made(
         self,
@@ -297,13 +312,15 @@ class Corrections:
         ids: tuple[int, ...],
         change: Change | None,
         finished: frozenset[int] | None = None,
+        gained: int = 0,
     ) -> Step:
         """Make a change and remember it."""
         after = self.finished if finished is None else finished
         highest = max(ids, default=0)
         if highest > np.iinfo(self.cells.dtype).max:
             raise BadInput(f"{self.cells.dtype} has no number {highest}: use cells of uint32")
-        step = Step(what, (t, int(points[0, 0])), ids, change, (self.finished, after))
+        place = t, int(points[0, 0])
+        step = Step(what, place, ids, change, (self.finished, after), gained)
         if change is not None:
             change.apply(self._frames[t])
         if change or after != self.finished:
@@ -315,3 +332,8 @@ class Corrections:
 
 def _cells(ids: Sequence[int]) -> str:
     return f"cell {ids[0]}" if len(ids) == 1 else f"{len(ids)} cells"
+
+
+def _all_of(frame: Ids, cell: int, change: Change) -> bool:
+    """Tell whether a change takes the last pixel of a cell."""
+    return int((frame == cell).sum()) == int((change.before == cell).sum())

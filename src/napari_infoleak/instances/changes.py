@@ -101,6 +101,8 @@ class Step:
         What it changed in the frame.
     finished : (frozenset of int, frozenset of int)
         The finished cells before and after.
+    gained : int
+        Cells more than before; below 0 if there are fewer.
     """
 
     what: str
@@ -108,6 +110,7 @@ class Step:
     cells: tuple[int, ...]
     change: Change | None
     finished: tuple[frozenset[int], frozenset[int]]
+    gained: int = 0
 
 
 class History:

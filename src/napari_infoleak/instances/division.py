@@ -104,7 +104,7 @@ def split(
     mask, z, way = cells[box] == cell, int(line[0, 0]) - box[0].start, in_plane(line, box)
     sides = _sides(mask[z], way)
     if sides is None:
-        sides = _sides(mask[z], straight_on(way, mask[z], max(len(way), _SLIVER)))
+        sides = _sides(mask[z], straight_on(way, mask[z], len(way)))
     if sides is None:
         raise BadInput(
             f"the stroke does not cut cell {cell} in two: draw it from one edge of the cell to "

@@ -118,6 +118,7 @@ class InfoleakDock(QWidget):
         self.image.disconnect_viewer()
         self.annotate.disconnect_viewer()
         self.segment.disconnect_viewer()
+        self.cells.disconnect_viewer()
 
     def event(self, event: QEvent) -> bool:
         """End the child when the dock is closed, taken out of its window, or deleted."""

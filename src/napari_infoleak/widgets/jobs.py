@@ -281,11 +281,14 @@ def make_cells(
     description: Mapping[str, Any],
     method: Literal["watershed", "multicut"],
     min_size: int | None,
+    before: Any = None,
+    finished: Sequence[int] = (),
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Cells:
-    """Make cells of membrane probabilities."""
+    """Make cells of membrane probabilities; of those before, the finished ones stay."""
     from napari_infoleak import api
+    from napari_infoleak.instances.union import keep_finished
 
     labels = api.cells(
         Pixels(membranes, axes, description).image(),
@@ -294,6 +297,8 @@ def make_cells(
         progress=progress,
         cancel=cancel,
     )
+    if finished:
+        labels = keep_finished(labels, before, finished)
     return Cells(labels, int(np.count_nonzero(np.unique(labels))))
 
 

@@ -9,7 +9,9 @@ from qtpy.QtWidgets import QComboBox, QSizePolicy, QSpinBox
 
 from napari_infoleak.api._result import membrane_index
 from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.cell_tools import CellTools
 from napari_infoleak.widgets.class_row import in_thousands
+from napari_infoleak.widgets.correcting import Correcting
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -40,6 +42,8 @@ class CellsPanel(Section):
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
         super().__init__(5, "Cells")
         self._state, self._worker, self._results = state, worker, results
+        self.correcting = Correcting(state, results.viewer, results)
+        self.tools = CellTools(state, self.correcting)
         self.method = QComboBox()
         for words, name in _METHODS:
             self.method.addItem(words, name)
@@ -56,7 +60,9 @@ class CellsPanel(Section):
         self.add_row("Min size", self.min_size)
         self.add_row("", self.make)
         self.add_row("", self.reason)
+        self.add_row("", self.tools)
         self.make.clicked.connect(self.make_cells)
+        self.correcting.said.connect(self.said)
         events = state.events
         for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
             signal.connect(self.refresh)
@@ -68,6 +74,7 @@ class CellsPanel(Section):
         if source is None or answer is None:
             return
         membrane = membrane_index(answer.class_ids, self._state.classes.with_ids(answer.class_ids))
+        finished = sorted(self.correcting.finished())
         self._worker.start(
             "Making cells",
             f"{jobs.HERE}.make_cells",
@@ -77,7 +84,13 @@ class CellsPanel(Section):
             description=source.description() | {"rgb": False},
             method=str(self.method.currentData()),
             min_size=self.min_size.value() or None,
+            before=self._results.values(source, "cells") if finished else None,
+            finished=finished,
         )
+
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer."""
+        self.correcting.disconnect_viewer()
 
     def refresh(self, value: Any = None) -> None:
         """Say what can be done."""

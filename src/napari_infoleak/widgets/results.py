@@ -21,8 +21,9 @@ _LOOK: dict[str, dict[str, Any]] = {
     "membrane": {"contrast_limits": (0, 1), "blending": "translucent"},
     "uncertainty": {"contrast_limits": (0, 1), "blending": "translucent"},
     "cells": {"opacity": 0.5},
+    "finished": {"opacity": 0.9},
 }
-_LABELS = ("labels", "cells")
+_LABELS = ("labels", "cells", "finished")
 _GLOW = {"membrane": "#ffb000", "uncertainty": "#e6007e"}
 
 
@@ -69,7 +70,7 @@ class Results:
         source : Source
             The image.
         kind : str
-            ``"labels"``, ``"membrane"``, ``"uncertainty"`` or ``"cells"``.
+            ``"labels"``, ``"membrane"``, ``"uncertainty"``, ``"cells"`` or ``"finished"``.
         values : array
             The result in the image's axes without C.
         region : Region or None

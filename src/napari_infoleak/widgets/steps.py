@@ -57,6 +57,30 @@ def why_not_cells(state: DockState) -> str:
     return ""
 
 
+def why_not_correct(state: DockState) -> str:
+    """Return why no cell can be corrected or measured; empty if one can."""
+    if state.source is None:
+        return _no_image(state)
+    return "" if state.cells is not None else "Make cells first."
+
+
+def why_not_teach(state: DockState, corrections: int) -> str:
+    """Return why corrections cannot be painted in the annotation; empty if they can."""
+    reason = why_not_correct(state)
+    if reason:
+        return reason
+    if not corrections:
+        return "Nothing is corrected yet: split, merge or finish some cells first."
+    if state.annotation is None:
+        return "There is no annotation layer: make one in section 2."
+    return "" if len(state.classes) > 1 else "Add a second class first: borders need one."
+
+
+def why_not_measure(state: DockState) -> str:
+    """Return why the cells cannot be measured now; empty if they can."""
+    return why_not_correct(state) or _busy(state)
+
+
 def why_not_export(state: DockState, what: str) -> str:
     """Return why a result cannot be written; empty if it can."""
     reason = _no_image(state) or _busy(state)

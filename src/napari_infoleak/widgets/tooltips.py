@@ -66,6 +66,32 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "cells.min_size": "Cells with fewer pixels than this are given to their neighbours.\n"
         "Automatic is 50 in slices, 250 in volumes.",
         "cells.make": "Turn the membranes into cells, each with a number of its own.",
+        "correct.fold": "Split, merge and mend cells by strokes; every step can be taken back.",
+        "correct.split": "Split a cell by a line across it (key S on the cells). The border moves\n"
+        "onto a membrane beside the line, and goes on in the other slices of the cell.",
+        "correct.split_by_seeds": "Split a cell by a stroke in each of its parts (key D).\n"
+        "The border lies on the membrane between them, or where the cell is narrow.",
+        "correct.merge": "Make one cell of all that a stroke touches (key M).",
+        "correct.close_gap": "Close a gap in a membrane along the most likely way (key G).\n"
+        "A cell that leaked through it is divided.",
+        "correct.paint": "Paint a cell larger: a stroke belongs to the cell it begins in\n"
+        "(key B). A stroke that begins between cells makes a new one.",
+        "correct.erase": "Take paint away from cells (key E).",
+        "correct.delete": "Remove whole cells (key X).",
+        "correct.finish": "Mark a cell as finished, or as unfinished again (key F).\n"
+        "It stays as it is, pixel for pixel, when cells are corrected or made again.",
+        "correct.undo": "Take the last correction back, on whatever slice it was (Ctrl+Z on the\n"
+        "cells). At least 50 steps.",
+        "correct.redo": "Make it again (Ctrl+Shift+Z on the cells).",
+        "correct.teach": "Paint what the corrections say into the annotation: borders as\n"
+        "membrane, insides as interior, where nothing is painted yet. The next answer knows it.",
+        "cells.outlines": "Show the outlines of the cells instead of filling them.",
+        "table.fold": "Size, shape, place and brightness of every cell.",
+        "table.measure": "Measure the cells as they are now.",
+        "table.rows": "Click a row to go to its cell. Click a cell on its layer to find its row.\n"
+        "Click a column to sort by it.",
+        "table.save": "Save the table as a CSV file.",
+        "shares.fold": "How much of this slice, and of all slices, each class takes.",
         "export.what": "What to write.",
         "export.save": "Write to a file. The ending chooses the format:\n"
         ".ome.tif, .tif (ImageJ), .ome.zarr, .png (2-D), .npy.",

@@ -1,0 +1,112 @@
+"""Strokes of the mouse on a layer that lies on an image, and paint laid down for the user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_infoleak.core.axes import without_channel
+from napari_infoleak.widgets.layers import full_resolution, identity, pixel_at
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari import Viewer
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+    from napari_infoleak.widgets.annotation import Annotation
+    from napari_infoleak.widgets.layers import Source
+
+_PAINTING = ("paint", "erase")
+
+
+class Strokes(QObject):
+    """Follows the mouse while it paints in a layer.
+
+    napari draws the stroke; here are the pixels that the mouse went over, in their order.
+
+    Parameters
+    ----------
+    viewer : napari Viewer
+    parent : QObject, optional
+        Owner.
+    """
+
+    drawn = Signal(object)  # array, (points, 4): t, z, y, x
+
+    def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layer: Labels | None = None
+        self._source: Source | None = None
+
+    def follow(self, layer: Labels | None, source: Source | None) -> None:
+        """Follow the mouse on this layer from now on; None is none."""
+        if self._layer is not None and self._dragged in self._layer.mouse_drag_callbacks:
+            self._layer.mouse_drag_callbacks.remove(self._dragged)
+        self._layer, self._source = layer, source
+        if layer is not None:
+            layer.mouse_drag_callbacks.append(self._dragged)
+
+    def _dragged(self, layer: Labels, event: Any) -> Iterator[None]:
+        if str(layer.mode) not in _PAINTING or getattr(event, "button", 1) != 1:
+            return
+        places = [self._place(event)]
+        yield
+        while event.type == "mouse_move":
+            places.append(self._place(event))
+            yield
+        hit = [place for place in places if place is not None]
+        if hit:  # once napari has drawn the end of it
+            QTimer.singleShot(0, lambda: self._tell(layer, np.array(hit)))
+
+    def _tell(self, layer: Labels, places: NDArray[np.int64]) -> None:
+        # By their ids: a plugin sees layers through napari's proxies.
+        if self._layer is not None and identity(layer) == identity(self._layer):
+            self.drawn.emit(places)
+
+    def _place(self, event: Any) -> tuple[int, int, int, int] | None:
+        if self._source is None or self._source.layer not in self._viewer.layers:
+            return None
+        return pixel_at(self._viewer, self._source, event.position)
+
+
+def lay_down(
+    annotation: Annotation,
+    t: int,
+    z: int,
+    ids: NDArray[np.integer[Any]],
+    where: NDArray[np.bool_],
+) -> int:
+    """Paint in an annotation, as if by hand: napari can undo it, and who listens is told.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    t, z : int
+        The slice.
+    ids : ndarray of int, shape (Y, X)
+        Class ids, 0 to erase.
+    where : ndarray of bool, shape (Y, X)
+        Where to paint.
+
+    Returns
+    -------
+    int
+        Number of pixels that were painted.
+    """
+    y, x = np.nonzero(where)
+    if not len(y):
+        return 0
+    source, layer = annotation.source, annotation.layer
+    letters = source.grid_letters
+    if layer.ndim != len(letters):
+        letters = without_channel(letters)
+    at = {"T": np.full_like(y, t), "Z": np.full_like(y, z), "Y": y, "X": x}
+    indices = tuple(at.get(letter, np.zeros_like(y)) for letter in letters)
+    values = np.asarray(ids)[y, x]
+    layer.data_setitem(indices, values.astype(full_resolution(layer).dtype))
+    return len(y)

@@ -1,0 +1,224 @@
+"""Cells are corrected by strokes of the mouse, on whatever slice, and everything comes back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.widgets.correcting import TOOLS
+from napari_infoleak.widgets.layers import note
+
+
+@pytest.fixture
+def celled(dock: Any, viewer: Any, settle: Any) -> Any:
+    """A dock with two cells in each of three slices, and a membrane between."""
+    image = np.zeros((3, 40, 48))
+    image[:, 5:35, 5:20] = image[:, 5:35, 24:44] = 1
+    viewer.add_image(image, name="img", scale=(0.9, 0.3, 0.2), translate=(1, 2, 3))
+    dock.segment.segment_stack()
+    settle(dock)
+    dock.cells.make_cells()
+    settle(dock)
+    return dock
+
+
+def tool(name: str) -> Any:
+    return next(tool for tool in TOOLS if tool.name == name)
+
+
+def draw(dock: Any, qtbot: Any, name: str, *places: tuple[float, float, float]) -> None:
+    """Take a tool up and drag the mouse over places (z, y, x), as napari would tell it."""
+    from napari.utils import interactions
+
+    correcting = dock.cells.correcting
+    if correcting.tool is None or correcting.tool.name != name:
+        dock.cells.tools.tools[name].click()
+    assert correcting.tool.name == name
+    drag(dock.viewer, dock.viewer.layers.selection.active, interactions, places)
+    qtbot.wait(20)
+
+
+class Event:
+    """An event as napari hands it on: the same object throughout a drag, with news inside."""
+
+    def __init__(self, told: Any) -> None:
+        self.__wrapped__ = told
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+
+def drag(viewer: Any, layer: Any, interactions: Any, places: Any) -> None:
+    def event(kind: str, place: Any) -> Any:
+        world = layer.data_to_world(place)
+        viewer.cursor.position = world
+        told = SimpleNamespace(
+            type=kind,
+            position=world,
+            button=1,
+            buttons=[1],
+            modifiers=[],
+            is_dragging=kind == "mouse_move",
+            view_direction=None,
+            dims_displayed=[1, 2],
+            dims_point=[0, 0, 0],
+            pos=np.array(place[-2:]) * 10,
+            handled=False,
+            camera_zoom=1,
+            inverted=False,
+        )
+        return Event(told) if kind == "mouse_press" else told
+
+    z = places[0][0]
+    viewer.dims.set_point(0, layer.data_to_world((z, 0, 0))[0])
+    interactions.mouse_press_callbacks(layer, event("mouse_press", places[0]))
+    for place in places[1:]:
+        interactions.mouse_move_callbacks(layer, event("mouse_move", place))
+    interactions.mouse_release_callbacks(layer, event("mouse_release", places[-1]))
+
+
+def test_a_line_splits_and_undo_brings_the_cell_back_on_another_slice(
+    celled: Any, viewer: Any, qtbot: Any
+) -> None:
+    cells = viewer.layers["img cells"]
+    before = cells.data.copy()
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    assert celled.state.cells == 3
+    one, other = cells.data[1, 10, 10], cells.data[1, 30, 10]
+    assert one != other
+    assert (cells.data[0, 10, 10], cells.data[0, 30, 10]) == (one, other), "in all its slices"
+    assert np.array_equal(cells.data[..., 22:], before[..., 22:])
+    assert not viewer.layers["img correction"].data.any(), "the stroke is wiped"
+    viewer.dims.set_current_step(0, 2)
+    assert celled.cells.tools.undo.isEnabled()
+    celled.cells.tools.undo.click()
+    assert np.array_equal(cells.data, before)
+    assert celled.state.cells == 2
+    celled.cells.tools.redo.click()
+    assert cells.data[1, 10, 10] != cells.data[1, 30, 10]
+
+
+def test_every_tool_does_its_work(celled: Any, viewer: Any, qtbot: Any) -> None:
+    cells = viewer.layers["img cells"]
+    left, right = int(cells.data[0, 20, 10]), int(cells.data[0, 20, 30])
+    before = cells.data.copy()
+    draw(celled, qtbot, "merge", (0, 20, 10), (0, 20, 30))
+    assert set(np.unique(cells.data)) == {0, min(left, right)}
+    assert (cells.data[:, 10:30, 20:24] > 0).all(), "the membrane between is filled"
+    celled.cells.correcting.undo()
+    draw(celled, qtbot, "delete", (2, 20, 10))
+    assert set(np.unique(cells.data)) == {0, right}
+    celled.cells.correcting.undo()
+    draw(celled, qtbot, "split_by_seeds", (1, 8, 10))
+    assert "other part" in celled.footer.text.text()
+    draw(celled, qtbot, "split_by_seeds", (1, 32, 10))
+    assert cells.data[1, 8, 10] != cells.data[1, 32, 10]
+    celled.cells.correcting.undo()
+    draw(celled, qtbot, "close_gap", (1, 20, 4), (1, 20, 20))
+    assert (cells.data[1] == 0).sum() > (before[1] == 0).sum()
+    celled.cells.correcting.undo()
+    draw(celled, qtbot, "paint", (1, 20, 10), (1, 20, 22))
+    assert cells.data[1, 20, 22] == left
+    celled.cells.correcting.undo()
+    draw(celled, qtbot, "paint", (1, 2, 2))
+    assert celled.state.cells == 3
+    draw(celled, qtbot, "erase", (1, 2, 2))
+    assert celled.state.cells == 2
+    while celled.cells.correcting.steps:
+        celled.cells.correcting.undo()
+    assert np.array_equal(cells.data, before)
+
+
+def test_what_cannot_be_done_is_said_in_words(celled: Any, viewer: Any, qtbot: Any) -> None:
+    before = viewer.layers["img cells"].data.copy()
+    draw(celled, qtbot, "split", (1, 15, 8), (1, 15, 9))
+    assert "from one edge of the cell to the other" in celled.footer.text.text()
+    draw(celled, qtbot, "merge", (1, 15, 8), (1, 15, 9))
+    assert "fewer than two cells" in celled.footer.text.text()
+    assert np.array_equal(viewer.layers["img cells"].data, before)
+    assert not celled.cells.tools.undo.isEnabled()
+    assert celled.cells.tools.undo.toolTip() == "Nothing is corrected yet."
+
+
+def test_finished_cells_stay_when_all_is_answered_and_made_again(
+    celled: Any, viewer: Any, qtbot: Any, settle: Any, executor: Any
+) -> None:
+    from napari_infoleak.widgets import jobs
+
+    def real_keeping(membranes: Any, before: Any, finished: Any, **rest: Any) -> Any:
+        from napari_infoleak.instances.union import keep_finished
+
+        fresh = (np.asarray(membranes) < 0.5).astype(np.uint32)
+        kept = keep_finished(fresh, before, finished) if finished else fresh
+        return jobs.Cells(kept, int(np.count_nonzero(np.unique(kept))))
+
+    cells = viewer.layers["img cells"]
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    draw(celled, qtbot, "finish", (1, 10, 10))
+    cell = int(cells.data[1, 10, 10])
+    where = cells.data == cell
+    outline = viewer.layers["img finished"]
+    assert np.array_equal(outline.data > 0, where)
+    assert outline.contour > 0
+    draw(celled, qtbot, "delete", (1, 10, 10))
+    assert "only finished cells" in celled.footer.text.text()
+    executor.answers["make_cells"] = real_keeping
+    celled.segment.segment_stack()
+    settle(celled)
+    assert not celled.cells.tools.tools["split"].isEnabled()
+    assert viewer.layers.selection.active is not None
+    celled.cells.make_cells()
+    settle(celled)
+    again = viewer.layers["img cells"].data
+    assert np.array_equal(again == cell, where)
+    assert note(viewer.layers["img cells"])["finished"] == [cell]
+    draw(celled, qtbot, "finish", (1, 10, 10))
+    assert not outline.data.any()
+    celled.cells.correcting.undo()
+    assert np.array_equal(outline.data > 0, where)
+
+
+def test_the_tool_is_put_down_when_another_layer_is_chosen(
+    celled: Any, viewer: Any, qtbot: Any
+) -> None:
+    button = celled.cells.tools.tools["merge"]
+    button.click()
+    assert button.isChecked()
+    viewer.layers.selection.active = viewer.layers["img"]
+    qtbot.wait(20)
+    assert not button.isChecked()
+    assert "img correction" not in viewer.layers
+    button.click()
+    button.click()
+    assert celled.cells.correcting.tool is None
+    assert viewer.layers.selection.active is viewer.layers["img cells"]
+
+
+def test_corrections_become_annotation(celled: Any, viewer: Any, qtbot: Any) -> None:
+    tools = celled.cells.tools
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    assert "annotation layer" in tools.teach.toolTip()
+    celled.annotate.make_layer()
+    paint = celled.annotate.layer.layer
+    paint.data_setitem((np.array([1]), np.array([8]), np.array([10])), 2)
+    tools.teach.click()
+    assert set(np.unique(paint.data)) == {0, 1, 2}
+    assert not paint.data[[0, 2]].any(), "only the slice that was corrected on"
+    assert paint.data[1, 8, 10] == 2, "what is painted stays"
+    assert (paint.data[1, 14:17, 12] == 2).any()
+    qtbot.waitUntil(lambda: celled.state.count.total.get(1, 0) > 50, timeout=2000)
+    paint.undo()
+    assert paint.data.sum() == 2
+
+
+def test_tools_wait_for_cells(dock: Any, viewer: Any) -> None:
+    button = dock.cells.tools.tools["split"]
+    assert not button.isEnabled()
+    assert "Open an image" in button.toolTip()
+    viewer.add_image(np.zeros((40, 48)))
+    assert button.toolTip() == "Make cells first."
+    dock.cells.correcting.take_up(tool("split"))
+    assert dock.footer.text.text() == "Make cells first."
