@@ -267,6 +267,11 @@ def test_corrections_teach_border_and_inside(tissue):
         assert set(parts) <= set(cells[y - 1 : y + 2, x - 1 : x + 2].ravel())
     corrections.undo()
     assert corrections.lessons() == {}
+    y, x = (int(np.median(axis)) for axis in np.nonzero(cells == parts[0]))
+    corrections.finish([(y, x)])
+    taught = corrections.lessons()[0, 0]
+    assert set(np.unique(cells[taught == 2])) == {0}
+    assert (taught == 2).sum() > 50
 
 
 @pytest.mark.parametrize(

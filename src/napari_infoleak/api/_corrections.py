@@ -252,12 +252,12 @@ class Corrections:
         -------
         dict of (t, z) to ndarray of uint8, shape (Y, X)
             1 well inside each corrected cell, 2 on the borders between cells that were corrected
-            together, 0 elsewhere. Finished cells count as corrected.
+            together and around finished ones, 0 elsewhere.
         """
         planes: dict[tuple[int, int], NDArray[np.uint8]] = {}
         for step in self.steps:
             t, z = step.place
-            taught = lesson(self._frames[t, z], step.cells)
+            taught = lesson(self._frames[t, z], step.cells, self.finished)
             if taught.any():
                 said = planes.setdefault(step.place, np.zeros_like(taught))
                 np.maximum(said, taught, out=said)

@@ -23,7 +23,7 @@ _DEPTH: Final = 2.5
 """Pixels between the outline of a cell and what is surely inside it."""
 
 
-def lesson(plane: Ids, cells: Collection[int]) -> NDArray[np.uint8]:
+def lesson(plane: Ids, cells: Collection[int], finished: Collection[int] = ()) -> NDArray[np.uint8]:
     """Paint the inside of cells, and the borders between them.
 
     Parameters
@@ -32,12 +32,14 @@ def lesson(plane: Ids, cells: Collection[int]) -> NDArray[np.uint8]:
         Cell ids.
     cells : collection of int
         Those that were corrected together; others say nothing.
+    finished : collection of int
+        Those of them that are right all around: what belongs to no cell beside them is border.
 
     Returns
     -------
     ndarray of uint8, the same shape
-        `INTERIOR` well inside each cell, `BORDER` where two of them meet over at most one pixel,
-        0 elsewhere.
+        `INTERIOR` well inside each cell, `BORDER` where two of them meet over at most one pixel
+        and around the finished ones, 0 elsewhere.
     """
     taught = np.zeros(plane.shape, np.uint8)
     here = [cell for cell in cells if (plane == cell).any()]
@@ -54,6 +56,8 @@ def lesson(plane: Ids, cells: Collection[int]) -> NDArray[np.uint8]:
         near += _grown(mask)
     own = np.isin(part, here) | (part == 0)
     owners[(near > 1) & own] = BORDER
+    right = [cell for cell in here if cell in finished]
+    owners[(part == 0) & _grown(np.isin(part, right))] = BORDER
     taught[box] = owners
     return taught
 

@@ -220,8 +220,7 @@ class Correcting(QObject):
             return
         on = "1 slice" if slices == 1 else f"{slices} slices"
         self.said.emit(
-            f"Painted on {on}: borders as {names[border].name}, insides as "
-            f"{names[interior].name}. Erase it like any stroke.",
+            f"Painted on {on} as {names[border].name} and {names[interior].name}.",
             "good",
         )
 
