@@ -21,6 +21,7 @@ TABLES = (
     "multiclass",
     "fluorescence",
     "splits",
+    "spreading",
     "guided_painting",
     "planted_mistakes",
     "architectures",

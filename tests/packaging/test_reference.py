@@ -12,6 +12,7 @@ from napari_infoleak.cli.app import app
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "command-line.md"
 COMMANDS = (
     "segment",
+    "propagate",
     "why",
     "review",
     "doubtful",

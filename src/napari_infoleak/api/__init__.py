@@ -28,6 +28,7 @@ from napari_infoleak.api._model import Model, model_path
 from napari_infoleak.api._replay import Replayed, replay
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
+from napari_infoleak.api._spread import Spread, propagate
 from napari_infoleak.api._train import train
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.io import read, read_labels, read_record, write
@@ -40,6 +41,7 @@ __all__ = [
     "Model",
     "Replayed",
     "Result",
+    "Spread",
     "SupportSet",
     "annotated",
     "cells",
@@ -51,6 +53,7 @@ __all__ = [
     "model_path",
     "models",
     "planes_seen",
+    "propagate",
     "read",
     "read_labels",
     "read_record",

@@ -121,9 +121,9 @@ def segment(
         probabilities=probabilities,
         uncertainty=uncertainty,
     )
-    picture = _Witness.of(as_image(image, axes))
+    picture = Witness.of(as_image(image, axes))
     part = region_of(region, picture)
-    _refuse_blank(picture, part, channel)
+    refuse_blank(picture, part, channel)
     paint = None if annotations is None else as_annotation(annotations, picture)
     known = known_support(support, picture, paint, channel)
     cancel.check()
@@ -140,21 +140,21 @@ def segment(
     if paint is not None:
         _keep_paint(answer.labels, paint, picture, part)
     made = {
-        "model": _describe(model, segmenter, memory),
-        "image": _describe_image(picture, part),
-        "support": _describe_support(known),
+        "model": describe_model(model, segmenter, memory.version),
+        "image": describe_image(picture, part),
+        "support": describe_support(known),
         "settings": settings,
     }
     return _result(answer, picture, part, known, segmenter, provenance(**made))
 
 
-class _Witness(Image):
+class Witness(Image):
     """An image that notes which planes were looked at, by their hashes."""
 
     seen: dict[tuple[int, int], str]
 
     @classmethod
-    def of(cls, image: Image) -> _Witness:
+    def of(cls, image: Image) -> Witness:
         """Watch an image."""
         return cls(**{one.name: getattr(image, one.name) for one in fields(Image)})
 
@@ -191,7 +191,7 @@ def region_of(region: Any, image: Image) -> Region:
     return region.clip(image.label_shape)
 
 
-def _refuse_blank(image: Image, region: Region, channel: int | None) -> None:
+def refuse_blank(image: Image, region: Region, channel: int | None) -> None:
     """Refuse to answer where there is nothing to see; one plane with contrast is enough."""
     values: set[float] = set()
     for t in range(region.t0, region.t1):
@@ -300,13 +300,13 @@ def _answer(
         channel=settings.channel,
         region=region,
         tile=settings.tile,
-        out=_outputs(region, len(memory.class_ids), settings),
+        out=outputs_for(region, len(memory.class_ids), settings),
         progress=progress,
         cancel=cancel,
     )
 
 
-def _outputs(region: Region, classes: int, settings: SegmentConfig) -> Outputs:
+def outputs_for(region: Region, classes: int, settings: SegmentConfig) -> Outputs:
     """Make arrays for what is wanted; on disk where the memory is short."""
     import torch
 
@@ -328,14 +328,14 @@ def _outputs(region: Region, classes: int, settings: SegmentConfig) -> Outputs:
 
 def _keep_paint(labels: NDArray[np.uint8], paint: Any, image: Image, region: Region) -> None:
     """Let painted pixels keep their class: nobody wants to be contradicted where they painted."""
-    canonical = labels_to_canonical(_full(paint, image), image.label_axes)
+    canonical = labels_to_canonical(full_paint(paint, image), image.label_axes)
     for t, z in region.planes:
         plane = np.asarray(canonical[t, z])[region.slices[2:]]
         painted = plane > 0
         labels[t - region.t0, z - region.z0][painted] = plane[painted]
 
 
-def _full(paint: Any, image: Image) -> Any:
+def full_paint(paint: Any, image: Image) -> Any:
     """Return paint with all axes of its image: a single plane may lack those of length 1."""
     shape = tuple(image.sizes[letter] for letter in image.label_axes)
     return paint if tuple(paint.shape) == shape else paint.reshape(shape)
@@ -375,13 +375,13 @@ def _corner(image: Image, region: Region) -> dict[str, float]:
     return corner
 
 
-def _describe(model: str | Path | Model, segmenter: Segmenter, memory: Any) -> dict[str, Any]:
+def describe_model(model: str | Path | Model, segmenter: Segmenter, version: str) -> dict[str, Any]:
     """Say which weights answered, and which planes they have learned from."""
     name = Path(str(model)).name if _stamp(model) else str(model)
     return {
         "name": name,
         "method": segmenter.spec.name,
-        "memory": memory.version,
+        "memory": version,
         "trained_on": _trained_on(model),
     }
 
@@ -398,7 +398,7 @@ def _trained_on(model: str | Path | Model) -> list[str]:
         return []  # it answers, so its file is that of another program
 
 
-def _describe_image(image: _Witness, region: Region) -> dict[str, Any]:
+def describe_image(image: Witness, region: Region) -> dict[str, Any]:
     """Say which pixels were answered; the planes' hashes keep evaluation honest."""
     planes = [image.seen.get(place, "")[:SHORT_HASH] for place in region.planes]
     return {
@@ -410,7 +410,7 @@ def _describe_image(image: _Witness, region: Region) -> dict[str, Any]:
     }
 
 
-def _describe_support(support: SupportSet | None) -> dict[str, Any] | None:
+def describe_support(support: SupportSet | None) -> dict[str, Any] | None:
     """Say what was annotated."""
     if support is None:
         return None

@@ -21,6 +21,7 @@ from napari_infoleak.cli.listing import methods, models
 from napari_infoleak.cli.replaying import replay
 from napari_infoleak.cli.scoring import evaluate
 from napari_infoleak.cli.segmenting import segment
+from napari_infoleak.cli.spreading import propagate
 from napari_infoleak.cli.training import train
 from napari_infoleak.core.provenance import package_version
 from napari_infoleak.scale.failures import describe, one_line
@@ -39,6 +40,7 @@ app = App(
 )
 for _command in (
     segment,
+    propagate,
     train,
     why,
     review,

@@ -13,8 +13,7 @@ from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import print_json, table
 from napari_infoleak.cli.files import check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json, Pairs, support_set
-from napari_infoleak.core.classes import ClassTable
-from napari_infoleak.io.output import Kind
+from napari_infoleak.cli.writing import write_arrays
 
 
 def segment(
@@ -90,7 +89,9 @@ def segment(
     planes = picture.sizes["T"] * picture.sizes["Z"]
     check_one_plane(outputs, planes, {"--output", "--cells"})
     known = support_set(pairs, axes, support_axes, channel)
-    _tune()
+    from napari_infoleak.infer.backends import tune_allocator  # this process is ours
+
+    tune_allocator()
     with Bar() as bar:
         result = api.segment(
             picture,
@@ -107,7 +108,22 @@ def segment(
             progress=bar,
         )
         made = None if cells is None else api.cells(result, progress=bar)
-        written = _write(outputs, result, made, bar)
+        written = write_arrays(
+            {
+                "labels": output,
+                "probabilities": probabilities,
+                "uncertainty": uncertainty,
+                "cells": cells,
+            },
+            {
+                "labels": (result.labels, result.classes),
+                "probabilities": (result.probabilities, result.answered),
+                "uncertainty": (result.uncertainty, None),
+                "cells": (made, None),
+            },
+            result,
+            bar,
+        )
     report = {
         "image": image,
         "axes": result.axes,
@@ -122,42 +138,6 @@ def segment(
         print_json(report)
     else:
         _say(report)
-
-
-def _tune() -> None:
-    """Tune this process for torch; it is ours."""
-    from napari_infoleak.infer.backends import tune_allocator
-
-    tune_allocator()
-
-
-def _write(
-    outputs: dict[str, Path | None], result: api.Result, made: Any, bar: Bar
-) -> dict[str, str]:
-    """Write what was asked for; each file appears whole or not at all."""
-    values: dict[str, tuple[Kind, Any, ClassTable | None]] = {
-        "--output": ("labels", result.labels, result.classes),
-        "--probabilities": ("probabilities", result.probabilities, result.answered),
-        "--uncertainty": ("uncertainty", result.uncertainty, None),
-        "--cells": ("cells", made, None),
-    }
-    written: dict[str, str] = {}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        kind, array, classes = values[option]
-        api.write(
-            path,
-            array,
-            axes=result.axes,
-            kind=kind,
-            classes=classes,
-            provenance=result.provenance,
-            progress=bar,
-            **result.calibration,
-        )
-        written[kind] = str(path)
-    return written
 
 
 def _classes(result: api.Result) -> list[dict[str, Any]]:

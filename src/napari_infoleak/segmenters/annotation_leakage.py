@@ -93,6 +93,7 @@ class AnnotationLeakage:
         self.weights_hash = weights_hash(net.state_dict())
         self._features = Features(net.body)
         self._encodings = Encodings(net, self._features, cache)
+        self._fitted: tuple[tuple[Any, ...], Tensor | None] | None = None
 
     @classmethod
     def fresh(cls, classes: ClassTable, channels: int = 1, **options: Any) -> AnnotationLeakage:
@@ -168,6 +169,7 @@ class AnnotationLeakage:
         """Copy the network; what it has seen is left behind, for the copy may be folded."""
         other = copy.copy(self)
         other.net = copy.deepcopy(self.net, memo)
+        other._fitted = None
         other._features = Features(other.net.body)
         other._encodings = Encodings(other.net, other._features, self._encodings.disk)
         return other
@@ -201,7 +203,7 @@ class AnnotationLeakage:
         planes = sorted(support.planes, key=lambda plane: plane.hash)
         version = f"{self.weights_hash[:16]}-{support.hash[:16]}"
         memory = self._memory(planes, self._encodings.of(planes), ids, version)
-        return replace(memory, head=self._head(planes, memory)).to(self._device)
+        return replace(memory, head=self._head(_painted(planes, ids), memory)).to(self._device)
 
     def _memory(
         self,
@@ -212,31 +214,55 @@ class AnnotationLeakage:
     ) -> LeakageMemory:
         weights = _weights(planes)
         counts = torch.cat([part.counts(ids) for part in parts])
-        kept = choose(counts, self.cap, torch.Generator().manual_seed(0))
-        patches = torch.cat([part.patches for part in parts])[kept]
-        values = torch.stack([patches == k for k in ids], 1).float()
         sizes = torch.tensor([len(part.keys) for part in parts])
         origin = torch.arange(len(parts)).repeat_interleave(sizes)
-        affinity = _affinity(parts, weights, ids)
+        own = torch.tensor([plane.permanent for plane in planes])
+        kept = self._kept(counts, own[origin])
+        keys = torch.cat([part.keys for part in parts])
+        patches = torch.cat([part.patches for part in parts])[kept]
+        values = torch.stack([patches == k for k in ids], 1).float()
         places = torch.cat([origin[:, None], torch.cat([part.places for part in parts])], 1)
+        painted = _painted(planes, ids)
+        parts = [part for part, plane in zip(parts, planes, strict=True) if plane in painted]
+        shares = [w for w, plane in zip(weights, planes, strict=True) if plane in painted]
+        affinity = _affinity(parts, shares, ids)
         return LeakageMemory(
             class_ids=ids,
-            keys=torch.cat([part.keys for part in parts])[kept],
+            keys=keys[kept],
             values=values,
             bias=balance(values, torch.tensor(weights)[origin[kept]]),
-            rule=self._rule(parts, weights, ids),
+            rule=self._rule(parts, shares, ids),
             affinity=affinity,
-            frequency=_frequency(planes, parts, weights, ids),
+            frequency=_frequency(painted, parts, shares, ids),
             preset=ids == _PRESET and bool(affinity[1] >= affinity[0]),
             places=places[kept],
             version=version,
         )
 
+    def _kept(self, counts: Tensor, permanent: Tensor) -> Tensor:
+        """Entries that are kept; temporary ones have room of their own, half as much."""
+        if bool(permanent.all()) or not bool(permanent.any()):
+            return choose(counts, self.cap, torch.Generator().manual_seed(0))
+        shared = []
+        for own, room in ((permanent, self.cap), (~permanent, self.cap // 2)):
+            entries = own.nonzero()[:, 0]
+            generator = torch.Generator().manual_seed(0)
+            shared.append(entries[choose(counts[entries], room, generator)])
+        return torch.cat(shared).sort().values
+
     def _head(self, planes: Sequence[SupportPlane], memory: LeakageMemory) -> Tensor | None:
-        """Fit a head to what is painted, see `fitted_head`."""
+        """Fit a head to what is painted, see `fitted_head`; that of the last planes is kept."""
         cells = sum(painted_cells(plane.annotation) for plane in planes)
         if cells < ENOUGH:
             return None
+        known_by = (memory.class_ids, *(plane.hash for plane in planes))
+        if self._fitted is None or self._fitted[0] != known_by:
+            self._fitted = known_by, self._fit(planes, memory, cells)
+        return self._fitted[1]
+
+    def _fit(
+        self, planes: Sequence[SupportPlane], memory: LeakageMemory, cells: int
+    ) -> Tensor | None:
         plain = self.with_leak(1.0)
         plain.membrane_offset = 0.0  # a preference is no likelihood
         shares = [folds(plane.annotation) for plane in planes]
@@ -418,6 +444,16 @@ class AnnotationLeakage:
             places=torch.zeros((0, 3), dtype=torch.int64),
             version=f"{self.weights_hash[:16]}-none",
         ).to(self._device)
+
+
+def _painted(planes: Sequence[SupportPlane], ids: tuple[int, ...]) -> Sequence[SupportPlane]:
+    """What people annotated: rules learned from the answers of others would only repeat them.
+
+    All planes, where a class is in the others alone.
+    """
+    permanent = [plane for plane in planes if plane.permanent]
+    held = {k for plane in permanent for k in plane.strokes}
+    return permanent if held == set(ids) else planes
 
 
 def _without(plane: SupportPlane, held_back: NDArray[np.bool_]) -> SupportPlane:

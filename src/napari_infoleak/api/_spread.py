@@ -1,0 +1,293 @@
+"""From annotated frames to a whole stack or movie, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_infoleak.api._inputs import as_annotation, as_image
+from napari_infoleak.api._result import Result
+from napari_infoleak.api._segment import (
+    SHORT_HASH,
+    Witness,
+    describe_image,
+    describe_model,
+    describe_support,
+    full_paint,
+    known_support,
+    limited_threads,
+    outputs_for,
+    ready_segmenter,
+    refuse_blank,
+    settings_of,
+)
+from napari_infoleak.core.axes import (
+    labels_from_canonical,
+    labels_to_canonical,
+    planes_from_canonical,
+    planes_to_canonical,
+)
+from napari_infoleak.core.errors import BadInput, EmptySupportError
+from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
+from napari_infoleak.core.provenance import provenance
+from napari_infoleak.core.region import Region
+from napari_infoleak.core.support import SupportSet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from napari_infoleak.api._model import Model
+    from napari_infoleak.core.image import Image
+    from napari_infoleak.spread.order import Series
+    from napari_infoleak.spread.walk import FrameAnswer, SpreadFrame
+
+AXES = ("Z", "T")
+
+
+@dataclass(frozen=True, eq=False)
+class Spread(Result):
+    """Labels that were spread from annotated frames; 0 where they did not come.
+
+    Attributes
+    ----------
+    axis : str
+        Axis along which they were spread, Z or T.
+    frames : tuple of SpreadFrame
+        All frames in the order of t, then z, with their confidence.
+    """
+
+    axis: str = "Z"
+    frames: tuple[SpreadFrame, ...] = ()
+
+    @property
+    def stops(self) -> list[SpreadFrame]:
+        """Frames at which it stopped; first those that most others wait for."""
+        stopped = [frame for frame in self.frames if frame.state == "stopped"]
+        return sorted(stopped, key=lambda frame: (-self.waiting(frame), frame.confidence or 0.0))
+
+    @property
+    def paint_next(self) -> SpreadFrame | None:
+        """The frame on which paint is most needed: where it stopped, else the least certain."""
+        if self.stops:
+            return self.stops[0]
+        open_ones = [frame for frame in self.frames if frame.state == "accepted"]
+        return min(open_ones, key=lambda frame: frame.confidence or 0.0, default=None)
+
+    def waiting(self, frame: SpreadFrame) -> int:
+        """Count the unlabelled frames beside a frame, without a labelled one between."""
+        series = [one for one in self.frames if self._other(one) == self._other(frame)]
+        at = series.index(frame)
+        count = 0
+        for side in (series[:at][::-1], series[at + 1 :]):
+            for one in side:
+                if one.state != "unreached":
+                    break
+                count += 1
+        return count
+
+    def _other(self, frame: SpreadFrame) -> int:
+        return frame.z if self.axis == "T" else frame.t
+
+
+def propagate(
+    image: Any,
+    annotations: Any,
+    axis: str = "Z",
+    model: str | Path | Model = "membrane",
+    *,
+    support: SupportSet | None = None,
+    axes: str | None = None,
+    channel: int | None = None,
+    leak: float = 1.0,
+    device: str = "auto",
+    tile: int | None = None,
+    threads: int | None = None,
+    stop_below: float = 0.0,
+    reach: int | None = None,
+    probabilities: bool = True,
+    previous: Spread | None = None,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Spread:
+    """Spread labels from annotated frames to all others, along Z or T.
+
+    The frames next to an annotated one are labelled first, then those next to these, in both
+    directions. The other axis of an image with five makes as many series, each by itself; one
+    without any annotation stays unlabelled.
+
+    Parameters
+    ----------
+    image : Image, array or path
+        2 to 5 dimensions out of T, C, Z, Y, X.
+    annotations : integer array or path
+        Paint on this very image: its axes without C, 0 unlabelled. Strokes or dense labels, on one
+        frame or several. Painted pixels keep their class.
+    axis : {"Z", "T"}
+        Along which labels spread.
+    model, axes, channel, leak, device, tile, threads
+        As for `segment`.
+    support : SupportSet, optional
+        Other annotated images.
+    stop_below : float
+        0 to 1. A frame whose confidence is lower is labelled, but labels do not spread on from it.
+    reach : int, optional
+        Frames to each side whose labels are looked up as well, beside what is annotated; 0 for
+        none. By default what measured best.
+    probabilities : bool
+        Whether they are kept beside the labels.
+    previous : Spread, optional
+        The result before some annotation was added, with its probabilities: frames that do not
+        depend on what has changed are taken from it. The result is the same with and without.
+    progress, cancel
+        Told of each frame; asked before each layer of the network.
+
+    Returns
+    -------
+    Spread
+        In the axes of the image without C, with its scale, translation and units.
+
+    Raises
+    ------
+    BadInput
+        If the image, the annotations, the model or a setting cannot be used.
+    EmptySupportError
+        If `annotations` hold no label.
+    OutOfMemory
+        If even the smallest tile does not fit into memory.
+    Cancelled
+        If the token was set.
+    """
+    settings = settings_of(
+        model=str(model),
+        axes=axes,
+        channel=channel,
+        leak=leak,
+        device=device,
+        tile=tile,
+        threads=threads,
+        probabilities=probabilities,
+    )
+    picture = Witness.of(as_image(image, axes))
+    letter = _axis(axis, picture)
+    _check(stop_below, reach, previous)
+    whole = Region.whole(picture.label_shape)
+    refuse_blank(picture, whole, settings.channel)
+    paint = as_annotation(annotations, picture)
+    known = known_support(support, picture, paint, settings.channel)
+    if known is None:
+        raise EmptySupportError("nothing is annotated; paint at least one frame")
+    from napari_infoleak.infer.slabs import takes_volumes
+    from napari_infoleak.spread.order import series_of
+    from napari_infoleak.spread.walk import REACH, Walk
+
+    cancel.check()
+    with limited_threads(settings.threads):
+        progress(0, 1, "loading the model")
+        segmenter = ready_segmenter(model, settings.device).with_leak(settings.leak)
+        if takes_volumes(segmenter):
+            raise BadInput(
+                f"the model {segmenter.spec.name} looks at volumes and answers a stack at once; "
+                f"choose a model that looks at planes, such as membrane"
+            )
+        out = outputs_for(whole, len(known.class_ids), settings)
+        walk = Walk(
+            picture,
+            segmenter,
+            known.class_ids,
+            out,
+            channel=settings.channel,
+            tile=settings.tile,
+            stop_below=stop_below,
+            before=_answers(previous),
+        )
+        canonical = labels_to_canonical(full_paint(paint, picture), picture.label_axes)
+        frames: list[SpreadFrame] = []
+        all_series = series_of(picture.label_shape, letter)
+        for done, series in enumerate(all_series):
+            frames += walk.along(
+                series,
+                _painted(canonical, series),
+                support or SupportSet(),
+                reach=REACH if reach is None else reach,
+                progress=partial(_part, progress, done, len(all_series)),
+                cancel=cancel,
+            )
+    made = {
+        "model": describe_model(model, segmenter, known.hash[:SHORT_HASH]),
+        "image": describe_image(picture, whole),
+        "support": describe_support(known),
+        "settings": settings.model_dump() | {"axis": letter, "stop_below": stop_below},
+    }
+    planes = out.probabilities
+    return Spread(
+        labels=labels_from_canonical(out.labels, picture.axes),
+        probabilities=None if planes is None else planes_from_canonical(planes, picture.axes),
+        uncertainty=None,
+        class_ids=known.class_ids,
+        classes=known.classes,
+        axes=picture.label_axes,
+        scale=picture.scale,
+        translate=picture.translate,
+        units=picture.units,
+        provenance=provenance(**made),
+        axis=letter,
+        frames=tuple(sorted(frames, key=lambda frame: (frame.t, frame.z))),
+    )
+
+
+def _axis(axis: Any, image: Image) -> Any:
+    letter = str(axis).strip().upper()
+    if letter not in AXES:
+        raise BadInput(f"labels cannot be spread along {axis!r}; expected Z or T")
+    if image.sizes[letter] < 2:
+        other = next((one for one in AXES if image.sizes[one] > 1), None)
+        hint = f"; it has {image.sizes[other]} along {other}" if other else ""
+        raise BadInput(
+            f"{image.name} has axes {image.axes} and one frame along {letter}, so there is nothing "
+            f"to spread to{hint}"
+        )
+    return letter
+
+
+def _check(stop_below: Any, reach: Any, previous: Any) -> None:
+    if not 0 <= stop_below <= 1:
+        raise BadInput(f"stop_below is {stop_below}; expected a confidence from 0 to 1")
+    if reach is not None and reach < 0:
+        raise BadInput(f"reach is {reach}; expected 0 or more frames")
+    if previous is not None and not isinstance(previous, Spread):
+        raise BadInput(
+            f"previous is a {type(previous).__name__}; expected what propagate returned before"
+        )
+
+
+def _painted(paint: Any, series: Series) -> dict[int, Any]:
+    """The annotated frames of a series."""
+    planes = (np.asarray(paint[place]) for place in series.places)
+    return {n: plane.astype(np.uint8) for n, plane in enumerate(planes) if plane.any()}
+
+
+def _answers(previous: Spread | None) -> dict[str, FrameAnswer]:
+    """Answers of a result before, by what they depend on."""
+    if previous is None or previous.probabilities is None:
+        return {}
+    from napari_infoleak.spread.walk import FrameAnswer
+
+    labels = labels_to_canonical(previous.labels, previous.axes)
+    planes = planes_to_canonical(previous.probabilities, previous.axes)
+    return {
+        frame.key: FrameAnswer(
+            labels[frame.t, frame.z], planes[:, frame.t, frame.z], frame.confidence
+        )
+        for frame in previous.frames
+        if frame.confidence is not None
+    }
+
+
+def _part(
+    progress: Progress, series: int, count: int, done: int, total: int, text: str = ""
+) -> None:
+    """Let the frames of one series count as its share of all."""
+    progress(series * total + done, count * total, text)

@@ -1,0 +1,51 @@
+"""How far the labels of a frame can be trusted, without knowing the truth.
+
+Most pixels of a frame are easy, and a network is sure of them whether the rest is right or not.
+What decides a score is where classes meet: so the probability of the likeliest class is averaged
+there alone. Of ten measures this one told good frames from bad ones best, on synthetic stacks and
+on one that the network had learned from; see `benchmarks/spreading.py` for others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage as ndi
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEAR = 4
+"""Pixels to each side of a border that are looked at."""
+
+
+def confidence(probabilities: NDArray[np.float32]) -> float:
+    """Average the probability of the likeliest class near the borders between classes.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (K, Y, X), float32
+        They sum to 1 over K.
+
+    Returns
+    -------
+    float
+        1 / K to 1; over all pixels where there is no border.
+    """
+    likeliest = probabilities.max(0)
+    near = _near_borders(probabilities.argmax(0))
+    return float(likeliest[near].mean() if near.any() else likeliest.mean())
+
+
+def _near_borders(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
+    border = np.zeros(labels.shape, bool)
+    rows, columns = labels[1:] != labels[:-1], labels[:, 1:] != labels[:, :-1]
+    for part, differs in (
+        (border[1:], rows),
+        (border[:-1], rows),
+        (border[:, 1:], columns),
+        (border[:, :-1], columns),
+    ):
+        part |= differs
+    return np.asarray(ndi.binary_dilation(border, iterations=NEAR - 1))

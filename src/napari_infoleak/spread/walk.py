@@ -1,0 +1,246 @@
+"""Go from the annotated frames outward, and say how far the answers can be trusted.
+
+After Mano, Kato, Hotta 2023 (VISAPP, SciTePress 117218): frames are labelled in the order of their
+distance from the annotated ones. There a network learns from each round of frames before the next
+one is labelled, see `learn.recipes.pseudo_labels`; here nothing is trained: what was labelled is
+looked up by the frames that follow.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from napari_infoleak.core.image import plane_hash
+from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
+from napari_infoleak.core.region import Region
+from napari_infoleak.infer.pipeline import answer
+from napari_infoleak.segmenters.fingerprint import fingerprint
+from napari_infoleak.spread.confidence import confidence
+from napari_infoleak.spread.order import turns
+from napari_infoleak.spread.support import FrameSupport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from napari_infoleak.core.image import Image
+    from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.infer.outputs import Outputs
+    from napari_infoleak.segmenters.protocol import Segmenter
+    from napari_infoleak.spread.order import Place, Series, Turn
+
+    Labels = NDArray[np.uint8]
+    Floats = NDArray[np.float32]
+
+State = Literal["annotated", "accepted", "stopped", "unreached"]
+
+REACH = 2
+"""Frames to each side whose labels are looked up, where nothing else is said."""
+_VERSION = 1  # of what a frame's answer depends on
+
+
+@dataclass(frozen=True)
+class SpreadFrame:
+    """How labels came to a frame.
+
+    Attributes
+    ----------
+    t, z : int
+    distance : int or None
+        Frames to the nearest annotated one; None if its series has none.
+    confidence : float or None
+        0 to 1, see `spread.confidence`; None for a frame that was not reached.
+    state : {"annotated", "accepted", "stopped", "unreached"}
+        "stopped": labelled, but too doubtful for labels to spread on from it. "unreached": left
+        unlabelled.
+    key : str
+        Hash of all that its answer depends on; empty for a frame that was not reached.
+    reused : bool
+        Whether the answer was known from before.
+    """
+
+    t: int
+    z: int
+    distance: int | None
+    confidence: float | None
+    state: State
+    key: str = ""
+    reused: bool = False
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether labels spread on from it."""
+        return self.state in ("annotated", "accepted")
+
+
+@dataclass(frozen=True, eq=False)
+class FrameAnswer:
+    """What a segmenter says of a frame.
+
+    Attributes
+    ----------
+    labels : ndarray, shape (Y, X), uint8
+        Painted pixels keep their class.
+    probabilities : ndarray, shape (K, Y, X), float32
+    confidence : float
+    """
+
+    labels: Labels
+    probabilities: Floats
+    confidence: float
+
+
+class Walk:
+    """A segmenter on its way along the series of one image.
+
+    Parameters
+    ----------
+    image : Image
+    segmenter : Segmenter
+        Made ready by `infer.backends.prepare`.
+    class_ids : tuple of int
+        All classes that are annotated anywhere; the order of K.
+    out : Outputs
+        Arrays of zeros for the labels and, if wanted, the probabilities of the whole image.
+    channel, tile : int, optional
+        See `infer.pipeline.answer`.
+    stop_below : float
+        Frames whose confidence is lower pass nothing on.
+    before : mapping of str to FrameAnswer
+        Answers that are known already, by `SpreadFrame.key`.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        segmenter: Segmenter,
+        class_ids: tuple[int, ...],
+        out: Outputs,
+        *,
+        channel: int | None = None,
+        tile: int | None = None,
+        stop_below: float = 0.0,
+        before: Mapping[str, FrameAnswer] | None = None,
+    ) -> None:
+        self._image = image
+        self._segmenter = segmenter
+        self._ids = class_ids
+        self._out = out
+        self._channel = channel
+        self._tile = tile
+        self._stop_below = stop_below
+        self._before = before or {}
+        made_by = [fingerprint(module) for module in segmenter.modules()]
+        leak = getattr(segmenter, "leak", 1.0)
+        self._made_by = f"{_VERSION} {made_by} {leak} {tile} {class_ids}"
+
+    def along(
+        self,
+        series: Series,
+        painted: Mapping[int, Labels],
+        others: SupportSet,
+        *,
+        reach: int,
+        progress: Progress = NULL,
+        cancel: CancelToken = NEVER,
+    ) -> list[SpreadFrame]:
+        """Label one series.
+
+        Parameters
+        ----------
+        series : Series
+        painted : mapping of int to ndarray, shape (Y, X), uint8
+            Its annotated frames; 0 unlabelled.
+        others : SupportSet
+            Other annotated images, or none.
+        reach : int
+            Frames to each side whose labels are looked up; 0 looks up what is annotated alone.
+        progress, cancel
+            Told of each frame; looked at before each layer of the network.
+
+        Returns
+        -------
+        list of SpreadFrame
+            In the order of the frames.
+
+        Raises
+        ------
+        BadInput
+            If only one class is annotated.
+        """
+        if not painted:
+            return [SpreadFrame(t, z, None, None, "unreached") for t, z in series.places]
+        known = FrameSupport(self._image, self._channel, series, painted, others, reach)
+        found: dict[int, SpreadFrame] = {}
+        for done, turn in enumerate(turns(series.length, painted)):
+            cancel.check()
+            progress(done, series.length, f"{series.axis} = {turn.frame}")
+            place = series.place(turn.frame)
+            sources = [found[turn.frame + side] for side in turn.sides]
+            if sources and not any(source.passes_on for source in sources):
+                found[turn.frame] = SpreadFrame(*place, turn.distance, None, "unreached")
+                continue
+            paint = painted.get(turn.frame)
+            key, reused, one = self._answer(
+                place, known.of(turn.frame, turn.distance), paint, cancel
+            )
+            state = self._state(turn, one.confidence)
+            found[turn.frame] = SpreadFrame(
+                *place, turn.distance, one.confidence, state, key, reused
+            )
+            if found[turn.frame].passes_on:
+                known.accept(
+                    turn.frame, turn.distance, one.labels, one.probabilities, one.confidence
+                )
+        progress(series.length, series.length, f"{series.axis} is done")
+        return [found[frame] for frame in sorted(found)]
+
+    def _state(self, turn: Turn, sure: float) -> State:
+        if turn.distance == 0:
+            return "annotated"
+        return "accepted" if sure >= self._stop_below else "stopped"
+
+    def _answer(
+        self, place: Place, support: SupportSet, paint: Labels | None, cancel: CancelToken
+    ) -> tuple[str, bool, FrameAnswer]:
+        """Answer a frame, unless the answer is known, and write it down."""
+        plane = self._image.plane(*place, self._channel)
+        key = hashlib.sha256(f"{self._made_by} {support.hash} {plane_hash(plane)}".encode())
+        if paint is not None:
+            key.update(plane_hash(paint).encode())
+        name = key.hexdigest()
+        one = self._before.get(name)
+        reused = one is not None
+        one = one or self._ask(place, support, paint, cancel)
+        if self._out.labels is not None:
+            self._out.labels[place] = one.labels
+        if self._out.probabilities is not None:
+            self._out.probabilities[(slice(None), *place)] = one.probabilities
+        return name, reused, one
+
+    def _ask(
+        self, place: Place, support: SupportSet, paint: Labels | None, cancel: CancelToken
+    ) -> FrameAnswer:
+        """Ask the segmenter."""
+        t, z = place
+        found = answer(
+            self._image,
+            self._segmenter,
+            self._segmenter.remember(support),
+            channel=self._channel,
+            region=Region.from_slices(self._image.label_shape, t=t, z=z),
+            tile=self._tile,
+            cancel=cancel,
+        )
+        labels = found.labels[0, 0]
+        if paint is not None:
+            labels[paint > 0] = paint[paint > 0]
+        probabilities = np.zeros((len(self._ids), *labels.shape), np.float32)
+        for number, share in zip(found.class_ids, found.probabilities, strict=True):
+            probabilities[self._ids.index(number)] = share[0, 0]
+        return FrameAnswer(labels, probabilities, confidence(probabilities))
