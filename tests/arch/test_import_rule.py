@@ -28,7 +28,7 @@ FLOORS = (
     ("nets",),
     ("segmenters",),
     ("infer", "instances"),
-    ("learn", "scale", "evaluate", "explain"),
+    ("learn", "scale", "evaluate", "explain", "spread"),
     ("session",),
     ("api",),
     ("cli", "widgets"),
