@@ -42,6 +42,10 @@ class FakeExecutor:
         self.fails = ""
         self.jobs: list[FakeJob] = []
         self.answers = dict(ANSWERS)
+        self.environment: dict[str, str] = {}
+
+    def configure(self, environment: Any) -> None:
+        self.environment = dict(environment)
 
     def start(self) -> None:
         self.started = True

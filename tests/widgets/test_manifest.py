@@ -26,9 +26,37 @@ def test_every_command_imports(command: Any) -> None:
 
 
 def test_the_menu_leads_to_the_dock() -> None:
-    (item,) = MANIFEST.contributions.menus["napari/layers/segment"]
+    first = MANIFEST.contributions.menus["napari/layers/segment"][0]
     (widget,) = MANIFEST.contributions.widgets
-    assert item.command == widget.command == "napari-infoleak.dock"
+    assert first.command == widget.command == "napari-infoleak.dock"
+
+
+def test_menus_press_the_buttons_of_the_dock(
+    make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch, executor: Any, settle: Any
+) -> None:
+    from napari.utils.notifications import notification_manager
+
+    from napari_infoleak.widgets import commands
+    from napari_infoleak.widgets.dock import InfoleakDock
+
+    viewer = make_napari_viewer()
+    dock = InfoleakDock(viewer, executor)
+    viewer.window.add_dock_widget(dock, name="Infoleak")
+    monkeypatch.setattr(viewer.window, "add_plugin_dock_widget", lambda *names: (None, dock))
+    commands.segment_view(viewer)
+    assert "Open an image" in notification_manager.records[-1].message
+    viewer.add_image(np.random.default_rng(0).random((5, 40, 48)))
+    commands.new_annotation(viewer)
+    assert dock.state.annotation is not None
+    commands.segment_stack(viewer)
+    settle(dock)
+    commands.make_cells(viewer)
+    settle(dock)
+    assert dock.state.cells is not None
+    menus = MANIFEST.contributions.menus.values()
+    pressed = {item.command.partition(".")[2] for items in menus for item in items} - {"dock"}
+    assert pressed <= set(vars(commands))
+    dock.shut()
 
 
 def test_the_manifest_lists_all_samples() -> None:

@@ -210,13 +210,39 @@ def new_annotation(
 
 
 def adopt(layer: Labels, classes: ClassTable) -> None:
-    """Give a layer the colours of the classes, and the keys 1 to 9 that choose them."""
+    """Give a layer the colours of the classes, and the keys 1 to 9 that choose them.
+
+    On this layer alone they stand before napari's own, which choose its tools and have letters as
+    well; a number without a class keeps napari's meaning, and a key that another plugin has bound
+    on the layer stays its.
+    """
     write_note(layer, classes=classes.to_json())
     layer.colormap = class_colours(classes)
     if layer.brush_size == _NAPARI_BRUSH:
         layer.brush_size = BRUSH
     for number in range(1, 10):
-        layer.bind_key(str(number), _chooser(number), overwrite=True)
+        if number in classes and _is_free(layer, number):
+            layer.bind_key(str(number), _chooser(number), overwrite=True)
+
+
+def give_back_keys(layer: Labels) -> None:
+    """Let the number keys of a layer mean what they mean to napari."""
+    for number in range(1, 10):
+        if _bound(layer, number) is not None and _is_free(layer, number):
+            layer.bind_key(str(number), None, overwrite=True)
+
+
+def _bound(layer: Labels, number: int) -> Any:
+    """Return what a number key of this layer does; None where it was given nothing to do."""
+    from napari.utils.key_bindings import coerce_keybinding
+
+    return layer.keymap.get(coerce_keybinding(str(number)))
+
+
+def _is_free(layer: Labels, number: int) -> bool:
+    """Tell whether a number key of this layer is nobody else's."""
+    bound = _bound(layer, number)
+    return bound is None or getattr(bound, "__module__", "") == __name__
 
 
 def classes_of(layer: Labels) -> ClassTable | None:

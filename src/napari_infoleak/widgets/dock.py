@@ -8,6 +8,7 @@ from napari.utils.notifications import show_error
 from qtpy.QtCore import QEvent, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
+from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.scale.executor import Executor
 from napari_infoleak.widgets.activity import Activity
 from napari_infoleak.widgets.explaining import Explaining
@@ -26,6 +27,7 @@ from napari_infoleak.widgets.resume import Resume
 from napari_infoleak.widgets.section import quiet_label
 from napari_infoleak.widgets.segmenting import Segmenting
 from napari_infoleak.widgets.session_row import SessionRow
+from napari_infoleak.widgets.settings import follow_settings, read_settings
 from napari_infoleak.widgets.state import DockState
 from napari_infoleak.widgets.steps import next_step
 from napari_infoleak.widgets.style import style_sheet
@@ -61,12 +63,15 @@ class InfoleakDock(QWidget):
         self._open = False  # Qt sends events before all parts are there
         super().__init__(objectName="infoleak")
         self.viewer = napari_viewer
-        self.state = DockState()
+        self.settings = read_settings()
+        self.state = DockState(classes=self.settings.recoloured(ClassTable.membrane()))
         executor = executor or Executor(preload=_PRELOAD)
+        executor.configure(self.settings.environment())
         self.destroyed.connect(executor.close)  # a window that is torn down sends no other word
         self.worker = Worker(executor, self)
         self.activity = Activity(self.worker)
         self.results = Results(napari_viewer)
+        self.results.use_colours(self.settings.overlays())
         self.segmenting = Segmenting(self.state, self.worker, self.results)
         self.live = Live(self.state, napari_viewer, self.worker, self.segmenting)
         self.training = Training(self.state, self.worker)
@@ -112,6 +117,7 @@ class InfoleakDock(QWidget):
         self.keeping.close()
         self.worker.close()
         self.activity.end()
+        self._ignore_settings()
         self.viewer.events.theme.disconnect(self._restyle)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
         self.live.disconnect_viewer()
@@ -176,6 +182,7 @@ class InfoleakDock(QWidget):
         events.count.connect(self._step_changed)
         events.source.connect(self._warm_up)
         events.source.connect(self._forget_answer)
+        self._ignore_settings = follow_settings(self._use_settings)
         self.viewer.events.theme.connect(self._restyle)
         self.viewer.layers.events.removed.connect(self._layer_removed)
 
@@ -188,6 +195,16 @@ class InfoleakDock(QWidget):
         """Start the child while the user is still painting."""
         if source is not None and self._open:
             self.worker.executor.start()
+
+    def _use_settings(self) -> None:
+        """Take over what was changed in the Preferences."""
+        before, self.settings = self.settings, read_settings()
+        self.worker.executor.configure(self.settings.environment())
+        self.results.use_colours(self.settings.overlays())
+        if self.settings.recoloured(ClassTable.membrane()) != before.recoloured(
+            ClassTable.membrane()
+        ):
+            self.annotate.use_colours(self.settings)
 
     def _started(self, what: str) -> None:
         self.state.busy = what

@@ -15,6 +15,7 @@ from napari_infoleak.widgets.annotation import (
     adopt,
     choose_class,
     classes_of,
+    give_back_keys,
     new_annotation,
 )
 from napari_infoleak.widgets.class_row import ClassRow
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.widgets.explaining import Explaining
     from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.settings import Settings
     from napari_infoleak.widgets.state import DockState
 
 _COUNT_AFTER_MS = 120
@@ -119,6 +121,10 @@ class AnnotatePanel(Section):
         self.use_class(new.class_id)
         new.edit_name()
 
+    def use_colours(self, settings: Settings) -> None:
+        """Give the first two classes the colours that the user prefers."""
+        self._change(lambda: settings.recoloured(self._state.classes))
+
     def count_now(self) -> None:
         """Count what is painted on the slice on screen."""
         annotation, source = self._state.annotation, self._state.source
@@ -163,6 +169,8 @@ class AnnotatePanel(Section):
         self._viewer.dims.events.current_step.disconnect(self._count_soon)
         self.layer.disconnect_viewer()
         self.support.disconnect_viewer()
+        if self._layer is not None:
+            give_back_keys(self._layer)
         self._listen_to(None)
 
     # ------------------------------------------------------------------ following

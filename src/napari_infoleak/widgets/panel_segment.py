@@ -13,6 +13,7 @@ from superqt import QLabeledDoubleSlider
 from napari_infoleak.core.region import Region
 from napari_infoleak.segmenters.registry import METHODS, ModelInfo, models
 from napari_infoleak.widgets import steps
+from napari_infoleak.widgets.keys import KEYS, bind, give_back
 from napari_infoleak.widgets.layers import not_on_screen, visible_region
 from napari_infoleak.widgets.section import (
     ActionButton,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.segmenting import Segmenting
     from napari_infoleak.widgets.state import DockState
 
-_NEXT_KEY = "N"
 _WORDS = {
     "labels": "Labels",
     "membrane": "Membrane probability",
@@ -80,7 +80,7 @@ class SegmentPanel(Section):
         self.live_stack.setToolTip(TIPS["segment.live_stack"])
         self.live_said = quiet_label()
         self.reason = quiet_label()
-        self.next = ActionButton("Next doubtful (N)", "segment.next")
+        self.next = ActionButton("Next doubtful", "segment.next")
         self.why = WhyHere(state, viewer, explaining)
         self.overlays = {name: QCheckBox(_WORDS[name]) for name in OVERLAYS}
         self._explaining = explaining
@@ -90,16 +90,16 @@ class SegmentPanel(Section):
         self.live_stack.setEnabled(False)
         self.refresh()
 
-    def segment_view(self) -> None:
+    def segment_view(self, viewer: Any = None) -> None:
         """Ask about the visible field of the slice on screen."""
         source = self._state.source
-        if source is not None:
+        if source is not None and self.view.isEnabled():
             self._segmenting.start(visible_region(self._viewer, source), "Segmenting the view")
 
-    def segment_stack(self) -> None:
+    def segment_stack(self, viewer: Any = None) -> None:
         """Ask about the whole image."""
         source = self._state.source
-        if source is not None:
+        if source is not None and self.stack.isEnabled():
             what = steps.stack_label(self._state).lower().replace("segment", "Segmenting the", 1)
             whole = Region.whole(source.image.label_shape)
             self._segmenting.start(whole, what.replace("the all", "all"))
@@ -138,7 +138,8 @@ class SegmentPanel(Section):
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
         self.why.stop()
-        self._viewer.bind_key(_NEXT_KEY, None, overwrite=True)
+        for command, (_, action) in self._keyed().items():
+            give_back(self._viewer, KEYS[command], action)
         for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
             event.disconnect(self.refresh)
 
@@ -166,7 +167,8 @@ class SegmentPanel(Section):
         self.live.toggled.connect(self._switch_live)
         self.live_stack.toggled.connect(self._switch_live_stack)
         self.next.clicked.connect(self.next_place)
-        self._viewer.bind_key(_NEXT_KEY, self.next_place, overwrite=True)
+        for command, (button, action) in self._keyed().items():
+            button.set_key(KEYS[command], bind(self._viewer, KEYS[command], action))
         self.browse.clicked.connect(self._ask_model)
         self.model.currentIndexChanged.connect(self._model_chosen)
         self.leak.valueChanged.connect(self._leak_chosen)
@@ -181,6 +183,14 @@ class SegmentPanel(Section):
         events.overlays.connect(self._tick)
         for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
             event.connect(self.refresh)
+
+    def _keyed(self) -> dict[str, tuple[ActionButton, Any]]:
+        """Return buttons that have a key, and what they do, by the name of the command."""
+        return {
+            "segment_view": (self.view, self.segment_view),
+            "segment_stack": (self.stack, self.segment_stack),
+            "next_place": (self.next, self.next_place),
+        }
 
     def _fill_models(self) -> None:
         with QSignalBlocker(self.model):

@@ -8,8 +8,11 @@ import numpy as np
 
 from napari_infoleak.widgets.annotation import blank, class_colours
 from napari_infoleak.widgets.layers import KEY, Source, fits, identity, note
+from napari_infoleak.widgets.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from napari import Viewer
     from napari.layers import Layer
 
@@ -24,7 +27,6 @@ _LOOK: dict[str, dict[str, Any]] = {
     "finished": {"opacity": 0.9},
 }
 _LABELS = ("labels", "cells", "finished")
-_GLOW = {"membrane": "#ffb000", "uncertainty": "#e6007e"}
 
 
 class Results:
@@ -38,6 +40,15 @@ class Results:
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
+        self._colours = Settings().overlays()
+
+    def use_colours(self, colours: Mapping[str, str]) -> None:
+        """Show overlays in these colours, ``"#rrggbb"`` by kind, those on screen too."""
+        self._colours = dict(colours)
+        for layer in self.viewer.layers:
+            kind = str(note(layer).get("kind"))
+            if kind in colours:
+                layer.colormap = glow(kind, colours[kind])
 
     def find(self, source: Source, kind: str) -> Layer | None:
         """Return the layer of an image that shows a kind of result, if there is one."""
@@ -130,7 +141,7 @@ class Results:
                 KEY: {"kind": kind, "image": identity(source.layer), "axes": source.grid_letters}
             },
             **_LOOK[kind],
-            **({"colormap": glow(kind, _GLOW[kind])} if kind in _GLOW else {}),
+            **({"colormap": glow(kind, self._colours[kind])} if kind in self._colours else {}),
             **source.grid.calibration(),
         )
         self._keep_paint_on_top(source)

@@ -130,6 +130,12 @@ class ActionButton(QPushButton):
         self.setToolTip(self._tip)
         self.setMinimumWidth(0)
 
+    def set_key(self, key: str, owner: str) -> None:
+        """Name the key that presses it too, or who has that key already."""
+        self._tip += f"\nKey: {key}" if not owner else f"\nThe key {key} belongs to {owner}."
+        if self.isEnabled():
+            self.setToolTip(self._tip)
+
     def set_reason(self, reason: str) -> None:
         """Enable without a reason; disable with one."""
         self.setEnabled(not reason)

@@ -45,7 +45,7 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "segment.live_stack": "Then go on with all slices, and all times.",
         "segment.leak": "How much your paint may change what the network would say by itself:\n"
         "0 is not at all, 1 is all the way.",
-        "segment.next": "Go to the place where one more stroke is expected to help most (key N):\n"
+        "segment.next": "Go to the place where one more stroke is expected to help most:\n"
         "where the network is in doubt, and much else looks alike that nothing is painted on.",
         "segment.why": "Then click a pixel: lists the paint that leaked into its answer.",
         "segment.why_row": "Go to this paint.",

@@ -1,0 +1,47 @@
+"""What napari's menus and its command palette call: the buttons of the dock, which they open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# At run time too: napari looks at the annotations to know what to hand over.
+from napari import Viewer  # noqa: TC002
+from napari.utils.notifications import show_info
+
+
+def new_annotation(viewer: Viewer) -> None:
+    """Add an empty annotation layer on the image, with the brush in hand."""
+    _press(_dock(viewer).annotate.new)
+
+
+def segment_view(viewer: Viewer) -> None:
+    """Segment what is on screen."""
+    _press(_dock(viewer).segment.view)
+
+
+def segment_stack(viewer: Viewer) -> None:
+    """Segment the whole image."""
+    _press(_dock(viewer).segment.stack)
+
+
+def next_place(viewer: Viewer) -> None:
+    """Go to the next doubtful place."""
+    _press(_dock(viewer).segment.next)
+
+
+def make_cells(viewer: Viewer) -> None:
+    """Turn membranes into cells."""
+    _press(_dock(viewer).cells.make)
+
+
+def _dock(viewer: Viewer) -> Any:
+    """Return the dock of the window, opened if need be."""
+    return viewer.window.add_plugin_dock_widget("napari-infoleak", "Infoleak")[1]
+
+
+def _press(button: Any) -> None:
+    """Press a button of the dock, or say why it cannot be pressed."""
+    if button.isEnabled():
+        button.click()
+    else:
+        show_info(button.toolTip())
