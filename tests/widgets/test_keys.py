@@ -23,6 +23,10 @@ def stack(dock: Any, viewer: Any, rng: np.random.Generator) -> Any:
     return dock
 
 
+def numbers(layer: Any) -> set[str]:
+    return {str(key) for key in layer.keymap if str(key).isdigit()}
+
+
 def press(holder: Any, key: str) -> None:
     holder.keymap[coerce_keybinding(key)](holder)
 
@@ -78,11 +82,11 @@ def test_a_shortcut_that_the_user_gave_to_napari_stays_there(
 def test_numbers_without_a_class_keep_their_meaning(stack: Any) -> None:
     stack.annotate.make_layer()
     layer = stack.state.annotation.layer
-    assert {str(key) for key in layer.keymap} == {"1", "2"}
+    assert numbers(layer) == {"1", "2"}
     stack.annotate.append_class()
-    assert {str(key) for key in layer.keymap} == {"1", "2", "3"}
+    assert numbers(layer) == {"1", "2", "3"}
     stack.shut()
-    assert not layer.keymap
+    assert not numbers(layer)
 
 
 def test_a_number_that_another_plugin_bound_on_the_layer_stays_its(stack: Any, viewer: Any) -> None:
@@ -94,4 +98,4 @@ def test_a_number_that_another_plugin_bound_on_the_layer_stays_its(stack: Any, v
     layer.bind_key("2", other)
     stack.annotate.layer.choose(layer)
     assert layer.keymap[coerce_keybinding("2")] is other
-    assert {str(key) for key in layer.keymap} == {"1", "2"}
+    assert numbers(layer) == {"1", "2"}

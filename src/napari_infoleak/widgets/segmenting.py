@@ -76,8 +76,14 @@ class Segmenting:
                 answered()
 
         background = answered is not None
-        function = f"{jobs.HERE}.segment"
-        return self._worker.start(what, function, take, background=background, **request)
+        return self._worker.start(
+            what,
+            f"{jobs.HERE}.segment",
+            take,
+            background=background,
+            noted=not background or request["region"] is None,  # a glance is no step of the work
+            **request,
+        )
 
     def _request(self, source: Source, region: Region) -> dict[str, Any]:
         """Gather what the child needs."""

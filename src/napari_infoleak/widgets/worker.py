@@ -72,7 +72,7 @@ class Worker(QObject):
         self._job: Job | None = None
         self._what = ""
         self._take: Callable[[Any], None] | None = None
-        self._background = False
+        self._background, self._noted = False, True
         self._lent: list[np.ndarray[Any, Any]] = []
         self._rate = Rate()
         self._timer = QTimer(self)
@@ -97,6 +97,7 @@ class Worker(QObject):
         /,
         *,
         background: bool = False,
+        noted: bool = True,
         **kwargs: Any,
     ) -> bool:
         """Run a function in the child.
@@ -111,6 +112,8 @@ class Worker(QObject):
             Gets the result, on the window's thread.
         background : bool
             Whether any other work may take its place.
+        noted : bool
+            Whether it is told to those who write down what was done.
         **kwargs
             Arguments of the function. Arrays must stay as they are until it has ended.
 
@@ -131,8 +134,9 @@ class Worker(QObject):
             self.failed.emit(str(error))
             return False
         self._job, self._what, self._take, self._rate = job, what, take, Rate()
-        self.asked.emit(function, kwargs)
-        self._background = background
+        self._background, self._noted = background, noted
+        if noted:
+            self.asked.emit(function, kwargs)
         if not background:
             self.started.emit(what)
             self.stepped.emit(Step(text=what))
@@ -199,7 +203,8 @@ class Worker(QObject):
             if not background:
                 self.cancelled.emit(what)
         elif take is not None:
-            self.answered.emit(event.result)
+            if self._noted:
+                self.answered.emit(event.result)
             self._hand_over(take, event.result)
 
     def _hand_over(self, take: Callable[[Any], None], result: Any) -> None:
