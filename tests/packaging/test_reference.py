@@ -17,6 +17,7 @@ COMMANDS = (
     "review",
     "doubtful",
     "train",
+    "add-class",
     "cells",
     "evaluate",
     "replay",

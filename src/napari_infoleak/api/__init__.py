@@ -1,9 +1,9 @@
 """The headless facade: all that a script, the command line and the dock share.
 
-`read` or make an image, collect annotations in a `SupportSet`, `train` a model of them or none,
-`segment`, make `cells`, `evaluate`, `write`. Arrays in are numpy, dask or zarr, or the path of a
-file; long work takes ``progress`` and ``cancel``. On a processor, the same call gives the same
-bytes whoever makes it.
+`read` or make an image, collect annotations in a `SupportSet`, `train` a model of them or none, let
+a class join it (`add_class`), `segment`, make `cells`, `evaluate`, `write`. Arrays in are numpy,
+dask or zarr, or the path of a file; long work takes ``progress`` and ``cancel``. On a processor,
+the same call gives the same bytes whoever makes it.
 
 Examples
 --------
@@ -22,6 +22,7 @@ from napari_infoleak.api._cells import cells
 from napari_infoleak.api._corrections import Corrections
 from napari_infoleak.api._evaluate import evaluate, planes_seen
 from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
+from napari_infoleak.api._grow import add_class
 from napari_infoleak.api._inputs import annotated
 from napari_infoleak.api._membranes import Membranes, membranes_of
 from napari_infoleak.api._model import Model, model_path
@@ -43,6 +44,7 @@ __all__ = [
     "Result",
     "Spread",
     "SupportSet",
+    "add_class",
     "annotated",
     "cells",
     "doubtful",

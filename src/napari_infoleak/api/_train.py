@@ -117,11 +117,11 @@ def train(
     >>> result = il.segment(image, model=model)  # doctest: +SKIP
     """
     began = time.monotonic()
-    chosen = _settings(method, minutes, steps, seed, settings)
+    chosen = train_settings(method, minutes, steps, seed, settings)
     info = registry.method(method)
-    known = _support(support, axes, channel)
-    judged = None if validation is None else _support(validation, axes, channel)
-    _refuse_overlap(known, judged)
+    known = joined_support(support, axes, channel)
+    judged = None if validation is None else joined_support(validation, axes, channel)
+    refuse_overlap(known, judged)
     target = None if output is None else model_path(output)
     if resume and target is None:
         raise BadInput("there is nothing to resume without output: name the model's file")
@@ -130,24 +130,24 @@ def train(
     with limited_threads(chosen.threads):
         progress(0, 1, "starting")
         segmenter, source = _start(info, init, _classes(known, judged), seed, options or {})
-        noted = _provenance(chosen, source, known, judged)
+        noted = training_provenance(chosen, source, known, judged)
         outcome = _recipe(info)(
             segmenter,
             known,
             chosen,
             validation=judged,
-            store=_store(target, noted, known, judged),
+            store=store_beside(target, noted, known, judged),
             resume=resume,
             began=began,
-            listen=listen or _deaf,
+            listen=listen or deaf,
             progress=progress,
             cancel=cancel,
             **frames,
         )
-    return _finish(segmenter, outcome, noted, target)
+    return finished(segmenter, outcome, noted, target)
 
 
-def _settings(
+def train_settings(
     method: str, minutes: float | None, steps: int | None, seed: int, others: dict[str, Any]
 ) -> TrainConfig:
     """Check the settings; pydantic is loaded only now."""
@@ -158,7 +158,7 @@ def _settings(
     return TrainConfig.checked(method=method, minutes=minutes, steps=steps, seed=seed, **others)
 
 
-def _support(given: Any, axes: str | None, channel: int | None) -> SupportSet:
+def joined_support(given: Any, axes: str | None, channel: int | None) -> SupportSet:
     """Join annotated images to a support set."""
     if isinstance(given, SupportSet):
         if not given:
@@ -191,7 +191,7 @@ def _frames(given: Any, support: SupportSet, axes: str | None, channel: int | No
     return found
 
 
-def _refuse_overlap(support: SupportSet, validation: SupportSet | None) -> None:
+def refuse_overlap(support: SupportSet, validation: SupportSet | None) -> None:
     """Refuse to judge by what was learned from."""
     shared = support.image_hashes & validation.image_hashes if validation else None
     if shared:
@@ -253,7 +253,7 @@ def _fresh(
         return registry.fresh(info.name, classes, **options)
 
 
-def _provenance(
+def training_provenance(
     settings: TrainConfig, init: str | None, support: SupportSet, validation: SupportSet | None
 ) -> dict[str, Any]:
     """Say what makes the model; the planes' hashes keep its evaluation honest."""
@@ -267,7 +267,7 @@ def _provenance(
     )
 
 
-def _store(
+def store_beside(
     target: Path | None,
     noted: Mapping[str, Any],
     support: SupportSet,
@@ -293,7 +293,7 @@ def _recipe(info: MethodInfo) -> Callable[..., Outcome]:
     return found
 
 
-def _finish(
+def finished(
     segmenter: Trainable, outcome: Outcome, noted: Mapping[str, Any], target: Path | None
 ) -> Model:
     """Build the model of the weights that are kept, and write it."""
@@ -327,5 +327,5 @@ def _finish(
     return model
 
 
-def _deaf(report: Report) -> None:
+def deaf(report: Report) -> None:
     """Listen to nothing."""

@@ -17,6 +17,7 @@ from cyclopts.exceptions import CycloptsError
 from napari_infoleak.cli.celling import cells
 from napari_infoleak.cli.doctor import doctor
 from napari_infoleak.cli.explaining import doubtful, review, why
+from napari_infoleak.cli.growing import add_class
 from napari_infoleak.cli.listing import methods, models
 from napari_infoleak.cli.replaying import replay
 from napari_infoleak.cli.scoring import evaluate
@@ -42,6 +43,7 @@ for _command in (
     segment,
     propagate,
     train,
+    add_class,
     why,
     review,
     doubtful,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -86,15 +86,13 @@ def train(
     json
         Print what was made as JSON.
     """
-    pairs = _pairs(files)
+    pairs = pairs_of(files)
     target = api.model_path(output)
-    for source in [*files, *(path for two in validation or [] for path in two)]:
-        if same_file(target, source):
-            raise BadInput(f"--output {output} is an input: it would be overwritten")
+    refuse_overwriting(output, [*files, *(path for two in validation or [] for path in two)])
     given = {"crop": crop, "depth": depth, "batch": batch, "rate": rate, "threads": threads}
     settings: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
-    _tune()
-    with _stoppable() as stop, Bar() as bar:
+    tune()
+    with stoppable() as stop, Bar() as bar:
         model = api.train(
             pairs,
             method=method,
@@ -112,12 +110,19 @@ def train(
             cancel=stop,
             **settings,
         )
-    if _is_first():
+    if is_reporting():
         _say(model, json=json)
     return stop.status if model.stopped else 0
 
 
-def _pairs(files: tuple[Path, ...]) -> list[tuple[Path, Path]]:
+def refuse_overwriting(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse to write over what is read."""
+    for source in inputs:
+        if same_file(output, source):
+            raise BadInput(f"--output {output} is an input: it would be overwritten")
+
+
+def pairs_of(files: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     """Read names two by two."""
     if not files or len(files) % 2:
         raise BadInput(
@@ -127,21 +132,21 @@ def _pairs(files: tuple[Path, ...]) -> list[tuple[Path, Path]]:
     return list(zip(files[::2], files[1::2], strict=True))
 
 
-def _tune() -> None:
+def tune() -> None:
     """Tune this process for torch; it is ours."""
     from napari_infoleak.infer.backends import tune_allocator
 
     tune_allocator()
 
 
-def _is_first() -> bool:
+def is_reporting() -> bool:
     """Whether this process reports: the only one, or the first of several."""
     from napari_infoleak.learn.ranks import is_first
 
     return is_first()
 
 
-class _Stop(CancelToken):
+class Stop(CancelToken):
     """A token that a signal raises."""
 
     status = Cancelled.exit_code
@@ -155,9 +160,9 @@ class _Stop(CancelToken):
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[_Stop]:
+def stoppable() -> Iterator[Stop]:
     """Let Ctrl-C, or being asked to end, stop the training and keep what was learned."""
-    stop = _Stop()
+    stop = Stop()
     try:
         before = {
             number: signal.signal(number, stop.take) for number in (signal.SIGINT, signal.SIGTERM)
@@ -204,11 +209,12 @@ def _rows(model: api.Model) -> list[tuple[str, str, str]]:
     """One class a row, and the mean."""
     after, before = model.score or {}, model.before or {}
     rows = [
-        (model.classes[number].name, _share(before.get("iou", {}).get(number)), _share(iou))
+        (model.classes[number].name, share(before.get("iou", {}).get(number)), share(iou))
         for number, iou in after["iou"].items()
     ]
-    return [*rows, ("mean", _share(before.get("miou")), _share(after["miou"]))]
+    return [*rows, ("mean", share(before.get("miou")), share(after["miou"]))]
 
 
-def _share(value: float | None) -> str:
+def share(value: float | None) -> str:
+    """Write an overlap as people read it; a missing one as a dash."""
     return "-" if value is None else f"{value:.3f}"

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.nets.clusters import k_means
+from napari_infoleak.nets.heads import evidence
 
 TAU = 0.1
 _SILENCE = 1 / TAU  # no similarity is large enough to make up for it
@@ -44,8 +45,11 @@ class VectorHead(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """(B D Y X), unit length -> (B K Y X)."""
-        likeness = torch.einsum("bdyx,kvd->bkvyx", embeddings, self.vectors).amax(2)
-        return likeness / TAU + self.bias[:, None, None]
+        return self.likeness(embeddings) / TAU + self.bias[:, None, None]
+
+    def likeness(self, embeddings: Tensor) -> Tensor:
+        """To the nearest vector of each class, -1 to 1; (B D Y X), unit length -> (B K Y X)."""
+        return torch.einsum("bdyx,kvd->bkvyx", embeddings, self.vectors).amax(2)
 
     @torch.no_grad()
     def imprint(self, place: int, embeddings: Tensor) -> None:
@@ -64,6 +68,25 @@ class VectorHead(nn.Module):
             centres = embeddings.float().cpu().mean(0) + 0.1 * torch.randn(self.weight.shape[1:])
         self.weight[place] = F.normalize(centres, dim=1).to(self.weight)
         self.bias[place] = 0
+
+    @torch.no_grad()
+    def imprint_beside(self, place: int, host: int, own: Tensor, others: Tensor) -> None:
+        """As `imprint`, for a class whose pixels still look much like those of another.
+
+        Its vectors lie from those of the host towards what tells the two apart.
+
+        Parameters
+        ----------
+        place, host : int
+        own, others : Tensor, shape (N, D)
+            Embeddings of some pixels of the class, and of some of the host that are not its.
+        """
+        slope, _ = evidence(own, others)
+        self.bias[place] = 0
+        self.weight[place] = F.normalize(self.vectors[host] + TAU * slope.to(self.weight), dim=1)
+        middle = F.normalize((own.mean(0) + others.mean(0))[None, :, None, None].to(self.weight))
+        scores = self(middle)[0, :, 0, 0]
+        self.bias[place] += scores[host] - scores[place]
 
     @torch.no_grad()
     def grow(self, count: int) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 Head = TypeVar("Head", nn.Conv2d, nn.Conv3d)
 
 _SILENCE = 4.0  # by how much a new class stays behind the mean of the old ones, at first
+_RIDGE = 0.1  # of the mean spread of features, so that few pixels do
 
 
 class PixelClassifier(nn.Module):
@@ -83,3 +84,47 @@ def grown(head: Head, count: int) -> Head:
         wide.bias[:old] = head.bias
         wide.bias[old:] = head.bias.mean() - _SILENCE
     return wide
+
+
+@torch.no_grad()
+def imprint(head: Head, place: int, host: int, own: Tensor, others: Tensor) -> None:
+    """Let a class be heard where pixels look like its own, beside the class that they were called.
+
+    Its score becomes that of the host plus the logarithm of how much likelier the features are of
+    the class than of the host, both taken as normally distributed with one spread.
+
+    Parameters
+    ----------
+    head : Conv2d or Conv3d
+        1 x 1.
+    place, host : int
+    own, others : Tensor, shape (N, F)
+        Features of some pixels of the class, and of some of the host that are not its.
+    """
+    slope, offset = evidence(own, others)
+    head.weight[place] = head.weight[host] + slope.to(head.weight).view_as(head.weight[host])
+    if head.bias is not None:
+        head.bias[place] = head.bias[host] + offset
+
+
+@torch.no_grad()
+def evidence(own: Tensor, others: Tensor) -> tuple[Tensor, float]:
+    """Of two kinds of points, how much likelier each place is of the first: linear discriminant.
+
+    Parameters
+    ----------
+    own, others : Tensor, shape (N, F)
+        Taken as normally distributed with one spread.
+
+    Returns
+    -------
+    slope : Tensor, shape (F,)
+    offset : float
+        ``slope @ x + offset`` is the logarithm of the ratio of both densities.
+    """
+    own, others = own.double().cpu(), others.double().cpu()
+    centre, other = own.mean(0), others.mean(0)
+    spread = torch.cat([own - centre, others - other]).T.cov()
+    ridge = _RIDGE * spread.trace() / len(spread) + 1e-9
+    slope = torch.linalg.solve(spread + ridge * torch.eye(len(spread)).to(spread), centre - other)
+    return slope, float(-slope @ (centre + other) / 2)

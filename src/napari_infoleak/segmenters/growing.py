@@ -1,0 +1,320 @@
+"""A class joins a trained segmenter, whatever its method: learn the new one, keep the old ones.
+
+The network from before is the teacher. What it says of pixels that are not annotated is kept, its
+sure answers are learned from like annotations, and the first levels and all statistics stay as they
+were. The parts are those of `nets.background_shift`; sure answers as labels are after Cha et al.
+2021 (SSUL, arXiv 2106.11562), where it is asked is ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from napari_infoleak.core.errors import BadInput
+from napari_infoleak.nets.background_shift import (
+    unbiased_cross_entropy,
+    unbiased_distillation,
+    woven,
+)
+from napari_infoleak.nets.class_vectors import VectorHead, drawn, relation_divergence
+from napari_infoleak.nets.heads import evidence, imprint
+from napari_infoleak.nets.modes import as_at_test
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from napari_infoleak.core.classes import ClassEntry, ClassTable
+    from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.segmenters.batch import Batch
+    from napari_infoleak.segmenters.protocol import SegmenterSpec
+    from napari_infoleak.segmenters.supervised import SupervisedSegmenter
+
+KEEP = 10.0
+_SURE = 0.7  # from this probability on, or the median of its class, an old answer is a label
+_MOST = 2048  # pixels of a class that these are found from
+
+
+@dataclass(frozen=True)
+class Codes:
+    """How annotations say what they know, where K classes are told apart.
+
+    What was annotated before the new class was thought of may call its pixels something else, so
+    that it is not known in the same way.
+
+    Attributes
+    ----------
+    classes : int
+        K.
+    """
+
+    classes: int
+
+    @property
+    def old(self) -> int:
+        """Some class, but not a new one."""
+        return 2 * self.classes
+
+    @property
+    def count(self) -> int:
+        """Number of codes."""
+        return self.old + 1
+
+    def earlier(self, place: Tensor) -> Tensor:
+        """The class at a place, by an annotation from before; -1 stays."""
+        return torch.where(place >= 0, place + self.classes, -1)
+
+    def read(self, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Part codes: places that are known, those from before (-1: none), and "some old one"."""
+        known = torch.where(codes < self.classes, codes, -1)
+        before = torch.where((codes >= self.classes) & (codes < self.old), codes - self.classes, -1)
+        return known, before, codes == self.old
+
+
+class Before(nn.Module):
+    """The network from before a class joined, and what tells the class from what hid it.
+
+    Parameters
+    ----------
+    net : Module
+        The layer that ends in a score a class is called ``head``.
+    classes : int
+        That it knows.
+    """
+
+    def __init__(self, net: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.net: Any = net.eval()
+        self.host: Tensor
+        self.slope: Tensor
+        self.offset: Tensor
+        self.sure: Tensor
+        self.register_buffer("host", torch.tensor(0))  # place of the class that hid the new one
+        self.register_buffer("slope", torch.zeros(0))
+        self.register_buffer("offset", torch.zeros(()))
+        self.register_buffer("sure", torch.full((classes,), _SURE))
+
+    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B O Y X), and what the head reads, (B D Y X)."""
+        with as_at_test(self.net), _watched(self.net.head) as seen:
+            scores: Tensor = self.net(images)
+        return scores, _sized(seen[0], images).float()
+
+    def measure(self, scores: Tensor) -> None:
+        """See how sure answers are, class by class: a network that learned little never is."""
+        share, said = scores.float().softmax(1).max(1)
+        medians = [share[said == k].median() for k in range(scores.shape[1])]
+        self.sure = torch.stack(medians).nan_to_num(_SURE).clamp(max=_SURE)
+
+    def surely(self, scores: Tensor) -> Tensor:
+        """Place of the class of each pixel, -1 where that is not sure; (B O Y X) -> (B Y X)."""
+        share, said = scores.float().softmax(1).max(1)
+        return torch.where(share >= self.sure[said], said, -1)
+
+    def learn(self, own: Tensor, others: Tensor) -> None:
+        """See what the new class looks like, and what of its host does: (N D) each."""
+        slope, offset = evidence(own, others)
+        self.slope, self.offset = slope.to(own), torch.tensor(offset).to(own)
+
+    def strange(self, features: Tensor) -> Tensor:
+        """Whether pixels look more like the new class than like its host, (B D Y X) -> (B Y X)."""
+        if not len(self.slope):
+            return torch.ones_like(features[:, 0], dtype=torch.bool)
+        return torch.einsum("bdyx,d->byx", features, self.slope) + self.offset > 0
+
+
+class Growing:
+    """A segmenter and the network from before a class joined it; learns as any segmenter does.
+
+    Parameters
+    ----------
+    segmenter : SupervisedSegmenter
+        Trained; the classes join it here. Its networks take planes.
+    entry : ClassEntry
+        The new class.
+    lower : float
+        Weight of lower-layer leakage: which pixels of a class are alike after the second level,
+        which does not learn, teaches which are alike in the end. After Nagata, Ono, Hotta 2024,
+        arXiv 2409.11329, reconstructed.
+
+    Raises
+    ------
+    BadInput
+        If the segmenter is of a kind that no class can join.
+    """
+
+    def __init__(
+        self, segmenter: SupervisedSegmenter, entry: ClassEntry, lower: float = 0.0
+    ) -> None:
+        head = getattr(getattr(segmenter, "net", None), "head", None)
+        if segmenter.spec.dims != (2,) or not isinstance(head, nn.Conv2d | VectorHead):
+            raise BadInput(
+                f"no class can join a model of {segmenter.spec.name}; train one of another method "
+                f"for that, such as continual"
+            )
+        self.segmenter = segmenter
+        self.known = len(segmenter.classes)
+        self.before = Before(copy.deepcopy(segmenter.net), self.known)
+        self.lower = lower
+        segmenter.grow([entry])
+        self.codes = Codes(len(segmenter.classes))
+
+    @property
+    def spec(self) -> SegmenterSpec:
+        """What it takes."""
+        return self.segmenter.spec
+
+    @property
+    def classes(self) -> ClassTable:
+        """The old ones, then the new one."""
+        return self.segmenter.classes
+
+    def modules(self) -> Iterable[nn.Module]:
+        """Those of the segmenter, and the network from before."""
+        return [*self.segmenter.modules(), self.before]
+
+    def groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        """As the segmenter has them, but for the first two levels of the network."""
+        body = getattr(self.segmenter.net, "body", None)
+        first = [getattr(body, "stem", None), *list(getattr(body, "down", ()))[:1]]
+        parts = [part.parameters() for part in first if isinstance(part, nn.Module)]
+        fixed = {id(one) for one in itertools.chain.from_iterable(parts)}
+        return {
+            name: [one for one in parameters if id(one) not in fixed]
+            for name, parameters in self.segmenter.groups().items()
+        }
+
+    @torch.no_grad()
+    def begin(self, sample: Batch) -> None:
+        """See what the new pixels look like, what they were called before, and begin as that."""
+        scores, features = self.before.answer(sample.images)
+        self.before.measure(scores)
+        known, _, _ = self.codes.read(sample.truth)
+        said, new = scores.argmax(1), known >= self.known
+        if bool(new.any()):
+            self.before.host.fill_(int(said[new].mode().values))
+        pixels, host = features.movedim(1, -1), int(self.before.host)
+        own, others = _some(pixels[new]), _some(pixels[(said == host) & ~new])
+        if not len(own) or not len(others):
+            return
+        self.before.learn(own, others)
+        head: nn.Conv2d | VectorHead = self.segmenter.net.head
+        if isinstance(head, VectorHead):
+            head.imprint_beside(self.known, host, own, others)
+        else:
+            imprint(head, self.known, host, own, others)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """What the method itself learns by, and what was known before."""
+        net, host = self.segmenter.net, int(self.before.host)
+        for part in net.modules():
+            if isinstance(part, _BatchNorm):
+                part.eval()
+        before, features = self.before.answer(batch.images)
+        known, earlier, old = self.codes.read(batch.truth)
+        truth = self._labelled(known, earlier, old, before, features)
+        balance = batch.balance[: len(self.classes)]
+        with _watched(net.head) as seen, _watched(_second_level(net)) as shallow:
+            terms = self.segmenter.loss(replace(batch, truth=truth, balance=balance))
+        scores = _sized(seen[1], batch.images)
+        where = known < self.known
+        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, where)
+        unsure = old & (truth < 0)
+        if bool(unsure.any()):
+            not_new = torch.where(unsure, host, -1)
+            terms["not new"] = unbiased_cross_entropy(scores, not_new, host, self.known)
+        if self.lower and shallow:
+            own, below = (_sized(one, batch.images) for one in (seen[0], shallow[1]))
+            terms["from below"] = self.lower * _within_classes(below, own, truth, self.codes)
+        return terms
+
+    def _labelled(
+        self, known: Tensor, earlier: Tensor, old: Tensor, before: Tensor, features: Tensor
+    ) -> Tensor:
+        """What to learn from: what is known, and what was said before of what is surely not new.
+
+        A pixel that was called host and looks like the new class may be either, and is left out.
+        """
+        said = self.before.surely(before)
+        open_ = self.before.strange(features) & ~old
+        earlier = torch.where((earlier == self.before.host) & open_, -1, earlier)
+        said = torch.where((said == self.before.host) & open_, -1, said)
+        labels = torch.where(known >= 0, known, earlier)
+        return torch.where(labels >= 0, labels, said)
+
+    def remember(self, support: SupportSet | None) -> Any:
+        """As the segmenter does."""
+        return self.segmenter.remember(support)
+
+    def scores(self, tiles: Tensor, memory: Any) -> Tensor:
+        """As the segmenter answers."""
+        return self.segmenter.scores(tiles, memory)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights of the segmenter."""
+        return self.segmenter.tensors()
+
+    def header(self) -> dict[str, Any]:
+        """Of the segmenter."""
+        return self.segmenter.header()
+
+    def settled(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Average weights with those from before, once the new class is learned."""
+        before = {name: one.cpu() for name, one in self.before.net.state_dict().items()}
+        return woven(before, tensors, self.known, 1)
+
+
+def _some(points: Tensor) -> Tensor:
+    """Points that lie evenly among many, (N D) -> (M D)."""
+    chosen = torch.linspace(0, len(points) - 1, min(len(points), _MOST)).long()
+    return points[chosen.to(points.device)]
+
+
+def _second_level(net: Any) -> nn.Module | None:
+    """What the network has seen after its second level, where it is such a network."""
+    down = list(getattr(getattr(net, "body", None), "down", ()))
+    return down[0] if down else None
+
+
+def _within_classes(below: Tensor, own: Tensor, truth: Tensor, codes: Codes) -> Tensor:
+    """Relations of the lower layer, class by class, see `relation_divergence`."""
+    total = own.sum() * 0
+    for place in range(codes.classes):
+        one = torch.where(truth == place, 0, -1)
+        places = drawn(one, 1)
+        rows = [m.movedim(1, -1).flatten(0, -2)[places] for m in (below, own)]
+        total = total + relation_divergence(*rows)
+    return total / codes.classes
+
+
+def _sized(found: Tensor, images: Tensor) -> Tensor:
+    """Bring a map to the size of the images."""
+    if found.shape[2:] == images.shape[2:]:
+        return found
+    return F.interpolate(found, size=images.shape[2:], mode="bilinear", align_corners=False)
+
+
+@contextmanager
+def _watched(layer: nn.Module | None) -> Iterator[list[Tensor]]:
+    """See what a layer takes and gives, the last time that it is called; empty if it is not."""
+    seen: list[Tensor] = []
+
+    def look(_layer: nn.Module, taken: tuple[Tensor, ...], given: Tensor) -> None:
+        seen[:] = [taken[0], given]
+
+    if layer is None:
+        yield seen
+        return
+    hook = layer.register_forward_hook(look)
+    try:
+        yield seen
+    finally:
+        hook.remove()
