@@ -56,6 +56,20 @@ def test_the_table_has_a_row_for_each_cell_in_the_images_units(run, walls):
     assert [float(row["volume"]) for row in rows] == pytest.approx(list(expected), rel=1e-5)
 
 
+def test_the_table_says_how_bright_cells_are_where_an_image_is_given(run, walls):
+    image = np.zeros((3, 64, 64), np.float32)
+    image[:, :16, :16] = 5
+    il.write("i.ome.tif", image, axes="ZYX", kind="uncertainty")
+    done = run("cells p.ome.tif --output c.tif --table t.csv --image i.ome.tif")
+    assert done.status == 0, done.err
+    rows = list(csv.DictReader((walls / "t.csv").read_text().splitlines()))
+    assert [float(row["intensity"]) for row in rows] == [5] + 15 * [0]
+    wrong = run("cells p.ome.tif --output c.tif --table t.csv --image flat.npy")
+    assert wrong.status == 2
+    assert "expected the image that they are of" in wrong.err
+    assert "--table" in run("cells p.ome.tif --output c.tif --image i.ome.tif").err
+
+
 def test_options_reach_the_work(run, walls):
     assert run("cells p.ome.tif --output c.tif --dims 2 --json").json["cells"] == 48
     assert run("cells p.ome.tif --output c.tif --method multicut --json").json["cells"] == 16

@@ -154,3 +154,14 @@ def test_bad_input_is_told_in_one_line(cells, options, words):
     with pytest.raises(BadInput) as told:
         measure(cells, **options)
     assert words in str(told.value)
+
+
+def test_brightness_is_measured_where_an_image_is_given():
+    cells = np.array([[[1, 1, 0, 2], [1, 1, 0, 2]]], np.uint32)
+    image = np.array([[[1.0, 3, 99, 7], [1, 3, 99, 7]]])
+    columns = measure(cells, image=image).columns
+    assert columns["intensity"].tolist() == [2, 7]
+    assert columns["intensity_sd"].tolist() == [1, 0]
+    assert "intensity" not in measure(cells).columns
+    with pytest.raises(BadInput, match="the same shape, one channel"):
+        measure(cells, image=image[0])

@@ -14,8 +14,10 @@ from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import print_json
 from napari_infoleak.cli.files import TABLES, check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json
+from napari_infoleak.core.axes import labels_from_canonical
+from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
-from napari_infoleak.instances.measure import measure
+from napari_infoleak.instances.measure import brightness, measure
 
 
 def cells(
@@ -25,6 +27,8 @@ def cells(
     output: Path,
     method: Literal["watershed", "multicut"] = "watershed",
     table: Path | None = None,
+    image: Path | None = None,
+    channel: int | None = None,
     membrane: int | None = None,
     axes: str | None = None,
     dims: int | None = None,
@@ -46,6 +50,10 @@ def cells(
         Watershed from seeds, or multicut, which closes gaps.
     table
         CSV file for a table of all cells.
+    image
+        Image that the membranes are of: the table then says how bright each cell is.
+    channel
+        Channel of it, from 0.
     membrane
         Id of the membrane class; by default the class of that name, else 2.
     axes
@@ -64,7 +72,9 @@ def cells(
         Print the result as JSON.
     """
     outputs = {"--output": output, "--table": table}
-    check_outputs(outputs, [membranes], {"--table": TABLES})
+    check_outputs(outputs, [membranes, image], {"--table": TABLES})
+    if image is not None and table is None:
+        raise BadInput("--image says how bright cells are, in a table: give --table CSV, too")
     begin = time.monotonic()
     source = api.membranes_of(membranes, axes, membrane)
     check_one_plane({"--output": output}, _planes(source), {"--output"})
@@ -82,7 +92,10 @@ def cells(
         made = provenance(source=membranes.name, before=_before(membranes), settings=settings)
         place = source.calibration
         # Measured first: what can fail in it fails before a file is there.
-        rows = None if table is None else measure(found, axes=source.axes, dims=dims, **place)
+        shown = None if image is None else _brightness(image, source, channel)
+        rows = None
+        if table is not None:
+            rows = measure(found, axes=source.axes, dims=dims, image=shown, **place)
         api.write(
             output,
             found,
@@ -113,6 +126,17 @@ def _planes(source: api.Membranes) -> int:
     """Count the planes."""
     frames, depth = source.data.shape[:2]
     return int(frames * depth)
+
+
+def _brightness(path: Path, source: api.Membranes, channel: int | None) -> Any:
+    """Read one channel of the image, in the axes of the cells."""
+    picture = api.read(path)
+    if picture.label_shape != source.data.shape:
+        raise BadInput(
+            f"{path.name} is {picture.label_shape} and the membranes are "
+            f"{tuple(source.data.shape)} (T, Z, Y, X): expected the image that they are of"
+        )
+    return labels_from_canonical(brightness(picture, channel), source.axes)
 
 
 def _before(path: Path) -> Any:

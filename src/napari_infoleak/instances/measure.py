@@ -19,6 +19,8 @@ width           the next axis
 height          volumes: the shortest axis
 angle           planes: of the longest axis, degrees from the x axis towards the y axis, -90 to 90
 neighbours      number of cells that touch it, over membranes of up to ten finest pixel steps
+intensity       mean brightness of its pixels; only where an image is given
+intensity_sd    standard deviation of that within the cell
 on_edge         1 if it touches the edge of the image, where it may be cut off, else 0
 unit            unit of length
 ==============  =============================================================================
@@ -45,6 +47,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from numpy.typing import NDArray
+
+    from napari_infoleak.core.image import Image
 
     Column = NDArray[Any]
 
@@ -112,6 +116,7 @@ def measure(
     translate: Mapping[str, float] | None = None,
     units: Mapping[str, str] | None = None,
     dims: int | None = None,
+    image: Any = None,
 ) -> Table:
     """Measure every cell.
 
@@ -128,6 +133,8 @@ def measure(
     dims : {2, 3}, optional
         2 measures the cells of each plane, 3 those of each volume. By default 3 if a cell lies
         on more than one plane.
+    image : array of numbers, optional
+        Brightness of every pixel, in the axes of the cells.
 
     Returns
     -------
@@ -143,12 +150,38 @@ def measure(
     canonical = np.asarray(labels_to_canonical(ids, axes or "TZYX"[-ids.ndim :]))
     chosen = _dims(canonical, dims)
     place = _Place.of(scale or {}, translate or {}, units or {}, chosen)
+    shown = None if image is None else _brightness(image, ids.shape, axes or "TZYX"[-ids.ndim :])
     parts = [
-        _part(canonical[t], place, chosen, {"t": t} if canonical.shape[0] > 1 else {})
+        _part(
+            canonical[t],
+            None if shown is None else shown[t],
+            place,
+            chosen,
+            {"t": t} if canonical.shape[0] > 1 else {},
+        )
         for t in range(canonical.shape[0])
     ]
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return Table(columns | {"unit": np.full(len(columns["cell"]), place.unit)})
+
+
+def brightness(image: Image, channel: int | None = None) -> NDArray[np.float32]:
+    """Return one channel of an image.
+
+    Parameters
+    ----------
+    image : Image
+    channel : int, optional
+        From 0; by default the first one, or the mean of the colours.
+
+    Returns
+    -------
+    ndarray of float32, shape (T, Z, Y, X)
+    """
+    shown = np.empty(image.label_shape, np.float32)
+    for t, z in np.ndindex(shown.shape[:2]):
+        shown[t, z] = image.plane(t, z, channel)
+    return shown
 
 
 @dataclass(frozen=True)
@@ -175,18 +208,27 @@ class _Place:
         return cls(step, origin, units.get("X", UNKNOWN_UNIT))
 
 
-def _part(stack: Column, place: _Place, dims: int, noted: dict[str, int]) -> dict[str, Column]:
+def _part(
+    stack: Column, shown: Column | None, place: _Place, dims: int, noted: dict[str, int]
+) -> dict[str, Column]:
     """Measure one (Z, Y, X) frame, in the volume or plane by plane."""
     if dims == 3:
-        return _rows(stack, place, noted)
+        return _rows(stack, shown, place, noted)
     planes = [
-        _rows(plane, place, noted | ({"z_plane": z} if len(stack) > 1 else {}))
+        _rows(
+            plane,
+            None if shown is None else shown[z],
+            place,
+            noted | ({"z_plane": z} if len(stack) > 1 else {}),
+        )
         for z, plane in enumerate(stack)
     ]
     return {name: np.concatenate([one[name] for one in planes]) for name in planes[0]}
 
 
-def _rows(cells: Column, place: _Place, noted: dict[str, int]) -> dict[str, Column]:
+def _rows(
+    cells: Column, shown: Column | None, place: _Place, noted: dict[str, int]
+) -> dict[str, Column]:
     """Measure the cells of one plane or volume."""
     real, compact = _compact(cells)
     pixels = np.bincount(compact.ravel(), minlength=len(real))[1:]
@@ -203,6 +245,8 @@ def _rows(cells: Column, place: _Place, noted: dict[str, int]) -> dict[str, Colu
     if cells.ndim == 2:
         columns["angle"] = angle
     columns["neighbours"] = _neighbours(compact, place.step)
+    if shown is not None:
+        columns |= _intensity(compact, pixels, np.asarray(shown, np.float64))
     columns["on_edge"] = _on_edge(compact)
     return columns
 
@@ -263,6 +307,25 @@ def _neighbours(compact: Column, step: Sequence[float]) -> Column:
         compact = np.where(far <= _TOUCH * min(step), compact[tuple(nearest)], 0)
     borders = Borders.between(compact.astype(np.uint32), np.zeros(compact.shape, np.float32))
     return np.bincount(borders.pairs.ravel(), minlength=count + 1)[1:]
+
+
+def _intensity(compact: Column, pixels: Column, shown: Column) -> dict[str, Column]:
+    """Mean and standard deviation of the brightness in each cell."""
+    owner = compact.ravel()
+    count = len(pixels) + 1
+    mean = np.bincount(owner, shown.ravel(), count)[1:] / pixels
+    apart = shown.ravel() - np.concatenate([[0.0], mean])[owner]
+    spread = np.sqrt(np.bincount(owner, apart**2, count)[1:] / pixels)
+    return {"intensity": mean, "intensity_sd": spread}
+
+
+def _brightness(image: Any, shape: tuple[int, ...], axes: str) -> Any:
+    if tuple(image.shape) != shape or np.dtype(image.dtype).kind not in "iufb":
+        raise BadInput(
+            f"an image of {image.dtype} and shape {tuple(image.shape)} for cells of {shape}: "
+            "expected numbers in the same shape, one channel"
+        )
+    return labels_to_canonical(image, axes)
 
 
 def _on_edge(compact: Column) -> Column:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_infoleak.api import Result
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
+    from napari_infoleak.instances.measure import Table
     from napari_infoleak.io.output import Kind
 
 HERE = __name__
@@ -300,6 +301,30 @@ def make_cells(
     if finished:
         labels = keep_finished(labels, before, finished)
     return Cells(labels, int(np.count_nonzero(np.unique(labels))))
+
+
+def measure_cells(
+    cells: Any,
+    pixels: Pixels,
+    *,
+    channel: int | None,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Table:
+    """Measure cells on their image."""
+    from napari_infoleak.instances.measure import brightness, measure
+
+    image = pixels.image()
+    shown = labels_from_canonical(brightness(image, channel), pixels.axes)
+    cancel.check()
+    return measure(
+        cells,
+        axes=image.label_axes,
+        scale=image.scale,
+        translate=image.translate,
+        units=image.units,
+        image=shown,
+    )
 
 
 def doubt(

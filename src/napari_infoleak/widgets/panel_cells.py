@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QSizePolicy, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QSizePolicy, QSpinBox
 
 from napari_infoleak.api._result import membrane_index
 from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.cell_table import CellTable
 from napari_infoleak.widgets.cell_tools import CellTools
 from napari_infoleak.widgets.class_row import in_thousands
 from napari_infoleak.widgets.correcting import Correcting
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say
+from napari_infoleak.widgets.shares import ClassShares
 from napari_infoleak.widgets.tooltips import TIPS
 
 if TYPE_CHECKING:
@@ -44,6 +46,10 @@ class CellsPanel(Section):
         self._state, self._worker, self._results = state, worker, results
         self.correcting = Correcting(state, results.viewer, results)
         self.tools = CellTools(state, self.correcting)
+        self.table = CellTable(state, worker, results, self.correcting)
+        self.shares = ClassShares(state, results)
+        self.outlines = QCheckBox("Outlines only")
+        self.outlines.setToolTip(TIPS["cells.outlines"])
         self.method = QComboBox()
         for words, name in _METHODS:
             self.method.addItem(words, name)
@@ -60,9 +66,14 @@ class CellsPanel(Section):
         self.add_row("Min size", self.min_size)
         self.add_row("", self.make)
         self.add_row("", self.reason)
+        self.add_row("", self.outlines)
         self.add_row("", self.tools)
+        self.add_row("", self.table)
+        self.add_row("", self.shares)
         self.make.clicked.connect(self.make_cells)
+        self.outlines.toggled.connect(self._outline)
         self.correcting.said.connect(self.said)
+        self.table.said.connect(self.said)
         events = state.events
         for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
             signal.connect(self.refresh)
@@ -91,6 +102,7 @@ class CellsPanel(Section):
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
         self.correcting.disconnect_viewer()
+        self.shares.disconnect_viewer()
 
     def refresh(self, value: Any = None) -> None:
         """Say what can be done."""
@@ -99,14 +111,23 @@ class CellsPanel(Section):
         self.make.set_primary(steps.next_step(self._state) == "cells")
         quiet = self._state.busy or self._state.source is None
         say(self.reason, "" if quiet else reason)
+        self.outlines.setVisible(self._state.cells is not None)
         found = self._state.cells
         self.set_summary("" if found is None else f"{in_thousands(found)} cells")
+
+    def _outline(self, value: Any = None) -> None:
+        """Draw the cells as outlines, or filled."""
+        source = self._state.source
+        layer = None if source is None else self._results.find(source, "cells")
+        if layer is not None:
+            layer.contour = int(self.outlines.isChecked())
 
     def _take(self, source: Source, found: jobs.Cells) -> None:
         if source.layer not in self._results.viewer.layers:
             return
         self._results.show(source, "cells", found.labels)
         if source is self._state.source:
+            self._outline()
             self._state.cells = found.count
             # Labels under cells would mix their colours.
             self._state.overlays = self._state.overlays - {"labels"} | {"cells"}

@@ -1,0 +1,288 @@
+"""The table of cells: a row leads to its cell, and a cell to its row."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QTableView
+
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.command import stem
+from napari_infoleak.widgets.fold import Fold
+from napari_infoleak.widgets.layers import go_to, pixel_at
+from napari_infoleak.widgets.markers import Marker, clear_markers, show_markers
+from napari_infoleak.widgets.section import ActionButton, quiet_label, say, side_by_side
+from napari_infoleak.widgets.segmenting import pixels_of
+from napari_infoleak.widgets.tooltips import TIPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.layers import Labels
+
+    from napari_infoleak.instances.measure import Table
+    from napari_infoleak.widgets.correcting import Correcting
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.worker import Worker
+
+_MARK = "chosen cell"
+_RING = "#ffffff"
+_HEIGHT = 190
+_STILL = 4  # points of the screen that a click may move
+_FIRST = ("cell", "volume", "area", "intensity", "neighbours")  # columns to the left
+
+
+class CellTable(Fold):
+    """Measures the cells, lists them, and goes to them.
+
+    Parameters
+    ----------
+    state : DockState
+    worker : Worker
+        The child process.
+    results : Results
+        Has the layer of cells.
+    correcting : Correcting
+        Says when cells have changed.
+    """
+
+    said = Signal(str, str)
+
+    def __init__(
+        self, state: DockState, worker: Worker, results: Results, correcting: Correcting
+    ) -> None:
+        super().__init__("Table of cells", "table.fold")
+        self._state, self._worker, self._results = state, worker, results
+        self._source: Source | None = None
+        self.measure = ActionButton("Measure", "table.measure")
+        self.save = ActionButton("Save as CSV…", "table.save")
+        self.news = quiet_label()
+        self.model = _Rows()
+        self.view = QTableView()
+        self.view.setModel(self.model)
+        self.view.setToolTip(TIPS["table.rows"])
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.view.setSortingEnabled(True)
+        self.view.verticalHeader().hide()
+        self.view.setFixedHeight(_HEIGHT)
+        self.add(side_by_side(self.measure, self.save, stretch=-1))
+        self.add(self.news)
+        self.add(self.view)
+        self.measure.clicked.connect(self.measure_now)
+        self.save.clicked.connect(self.ask_and_save)
+        self.view.clicked.connect(lambda index: self.go_to_row(index.row()))
+        self.opened.connect(self._opened)
+        correcting.changed.connect(self._outdated)
+        for signal in (state.events.source, state.events.cells, state.events.busy):
+            signal.connect(self.refresh)
+        state.events.source.connect(self._forget)
+        self.refresh()
+
+    def measure_now(self) -> None:
+        """Measure the cells as they are."""
+        source = self._state.source
+        cells = None if source is None else self._results.values(source, "cells")
+        if source is None or cells is None:
+            return
+        self._worker.start(
+            "Measuring the cells",
+            f"{jobs.HERE}.measure_cells",
+            lambda table: self._take(source, table),
+            cells=jobs.sendable(cells),
+            pixels=pixels_of(source),
+            channel=self._state.channel,
+        )
+
+    def ask_and_save(self) -> None:
+        """Ask for a file name and write the table."""
+        table, source = self.model.table, self._source
+        if table is None or source is None:
+            return
+        offered = f"{stem(source.name)}_cells.csv"
+        path, _ = QFileDialog.getSaveFileName(self, "Save the table", offered, "Table (*.csv)")
+        if path:
+            self.save_to(path if Path(path).suffix else f"{path}.csv")
+
+    def save_to(self, path: str | Path) -> None:
+        """Write the table to a file."""
+        if self.model.table is None:
+            return
+        try:
+            self.model.table.write(path)
+        except InfoleakError as error:
+            self.said.emit(str(error), "error")
+        else:
+            self.said.emit(f"Saved {path}", "good")
+
+    def go_to_row(self, row: int) -> None:
+        """Show the cell of a row, and mark it."""
+        source = self._source
+        if source is None or source.layer not in self._results.viewer.layers:
+            return
+        place = _place(source, self.model.row(row))
+        go_to(self._results.viewer, source, place)
+        layer = self._results.find(source, "cells")
+        if layer is not None:
+            layer.selected_label = int(self.model.row(row)["cell"])
+        show_markers(self._results.viewer, source, _MARK, [Marker(place, _RING)])
+
+    def choose(self, cell: int) -> bool:
+        """Select the row of a cell; False if there is none."""
+        row = self.model.row_of(cell)
+        if row is None:
+            return False
+        flags = QItemSelectionModel.SelectionFlag
+        self.view.selectionModel().select(
+            self.model.index(row, 0), flags.ClearAndSelect | flags.Rows
+        )
+        self.view.scrollTo(self.model.index(row, 0))
+        return True
+
+    def refresh(self, value: Any = None) -> None:
+        """Say what can be done."""
+        reason = steps.why_not_measure(self._state)
+        self.measure.set_reason(reason)
+        measured = self.model.table is not None
+        self.save.set_reason("" if measured else "Measure the cells first.")
+        self.view.setVisible(measured)
+        layer = self._layer()
+        if layer is not None and self._clicked not in layer.mouse_drag_callbacks:
+            layer.mouse_drag_callbacks.append(self._clicked)
+
+    def _layer(self) -> Labels | None:
+        source = self._state.source
+        return None if source is None else self._results.find(source, "cells")
+
+    def _take(self, source: Source, table: Table) -> None:
+        self._source = source
+        self.model.show(table)
+        self.view.resizeColumnsToContents()
+        self.measure.setText("Measure again")
+        say(self.news, "No cells to list." if not len(table) else "")
+        self.refresh()
+
+    def _opened(self, is_open: bool) -> None:
+        if not is_open:
+            clear_markers(self._results.viewer, _MARK)
+        elif self.model.table is None and self.measure.isEnabled():
+            self.measure_now()
+
+    def _outdated(self) -> None:
+        if self.model.table is not None:
+            say(self.news, "Cells have changed since: measure again for new numbers.")
+
+    def _forget(self, source: Source | None) -> None:
+        if source is not self._source:
+            self._source = None
+            self.model.show(None)
+            self.measure.setText("Measure")
+            say(self.news, "")
+            self.refresh()
+
+    def _clicked(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Find the row of a cell that was clicked, unless the mouse was moved to pan."""
+        pressed = np.asarray(event.pos, float)
+        yield
+        while event.type == "mouse_move":
+            yield
+        source = self._source
+        moved = np.abs(np.asarray(event.pos, float) - pressed).max() > _STILL
+        if source is None or not self.is_open or moved:
+            return
+        place = pixel_at(self._results.viewer, source, event.position)
+        cells = self._results.values(source, "cells")
+        if place is None or cells is None:
+            return
+        at = dict(zip("TZYX", place, strict=True))
+        cell = int(cells[tuple(at[letter] for letter in source.image.label_axes)])
+        if cell and not self.choose(cell):
+            say(self.news, f"Cell {cell} is new: measure again to list it.")
+
+
+class _Rows(QAbstractTableModel):
+    """The table as Qt wants it; sorted by whatever column is clicked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: Table | None = None
+        self._names: list[str] = []
+        self._order = np.zeros(0, np.intp)
+
+    def show(self, table: Table | None) -> None:
+        """Show another table."""
+        self.beginResetModel()
+        self.table = table
+        columns = {} if table is None else table.columns
+        first = [name for name in _FIRST if name in columns]
+        self._names = first + [name for name in columns if name not in first]
+        self._order = np.arange(0 if table is None else len(table))
+        self.endResetModel()
+
+    def row(self, row: int) -> dict[str, Any]:
+        """Return the values of a row by column."""
+        columns = {} if self.table is None else self.table.columns
+        return {name: values[self._order[row]] for name, values in columns.items()}
+
+    def row_of(self, cell: int) -> int | None:
+        """Return the row of a cell."""
+        if self.table is None:
+            return None
+        found = np.flatnonzero(self.table.columns["cell"][self._order] == cell)
+        return int(found[0]) if len(found) else None
+
+    def rowCount(self, parent: QModelIndex | None = None) -> int:
+        """Qt asks."""
+        return len(self._order)
+
+    def columnCount(self, parent: QModelIndex | None = None) -> int:
+        """Qt asks."""
+        return len(self._names)
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Qt asks."""
+        if self.table is None:
+            return None
+        value = self.table.columns[self._names[index.column()]][self._order[index.row()]]
+        is_text = isinstance(value, str)
+        if role == Qt.ItemDataRole.TextAlignmentRole and not is_text:
+            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        if role != Qt.ItemDataRole.DisplayRole:
+            return None
+        return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+    def headerData(
+        self, section: int, way: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Qt asks."""
+        if role == Qt.ItemDataRole.DisplayRole and way == Qt.Orientation.Horizontal:
+            return self._names[section]
+        return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort by a column; equal ones stay as they are."""
+        if self.table is None or not 0 <= column < len(self._names):
+            return
+        self.layoutAboutToBeChanged.emit()
+        values = self.table.columns[self._names[column]]
+        ranks = np.argsort(values, kind="stable")
+        self._order = ranks if order == Qt.SortOrder.AscendingOrder else ranks[::-1]
+        self.layoutChanged.emit()
+
+
+def _place(source: Source, row: dict[str, Any]) -> tuple[int, int, int, int]:
+    """Return the pixel of the middle of a cell."""
+    image = source.image
+    pixels = {}
+    for letter in "ZYX":
+        if letter.lower() in row:
+            start = image.translate.get(letter, 0.0)
+            pixels[letter] = round((float(row[letter.lower()]) - start) / image.step(letter))
+    z = int(row.get("z_plane", pixels.get("Z", 0)))
+    return int(row.get("t", 0)), z, pixels["Y"], pixels["X"]

@@ -1,0 +1,118 @@
+"""Numbers of cells and classes, and the way from a number to its place."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_infoleak.widgets import jobs
+
+
+@pytest.fixture
+def celled(dock: Any, viewer: Any, settle: Any, executor: Any) -> Any:
+    """A dock with a small and a large cell, in three slices."""
+    executor.answers["measure_cells"] = jobs.measure_cells
+    image = np.zeros((3, 40, 48))
+    image[:, 5:15, 5:15] = 1
+    image[:, 20:35, 20:40] = 3
+    viewer.add_image(
+        image, name="img", scale=(0.9, 0.3, 0.2), units=("micrometer",) * 3, translate=(1, 2, 3)
+    )
+    dock.segment.segment_stack()
+    settle(dock)
+    dock.cells.make_cells()
+    settle(dock)
+    return dock
+
+
+def cells_of(table: Any) -> list[str]:
+    return [table.model.data(table.model.index(row, 0)) for row in range(table.model.rowCount())]
+
+
+def test_cells_are_measured_in_physical_units_with_their_brightness(
+    celled: Any, settle: Any
+) -> None:
+    table = celled.cells.table
+    table.set_open(True)
+    settle(celled)
+    columns = table.model.table.columns
+    voxel = 0.9 * 0.3 * 0.2
+    assert columns["volume"] == pytest.approx([3 * 100 * voxel, 3 * 300 * voxel])
+    assert columns["intensity"] == pytest.approx([1, 3])
+    assert set(columns["unit"]) == {"micrometer"}
+    assert table.model.headerData(1, Qt.Orientation.Horizontal) == "volume"
+    assert cells_of(table) == ["1", "2"]
+    table.model.sort(1, Qt.SortOrder.DescendingOrder)
+    assert cells_of(table) == ["2", "1"]
+
+
+def test_a_row_leads_to_its_cell_and_a_cell_to_its_row(
+    celled: Any, viewer: Any, settle: Any, qtbot: Any
+) -> None:
+    table = celled.cells.table
+    table.set_open(True)
+    settle(celled)
+    viewer.dims.set_current_step(0, 0)
+    table.go_to_row(1)
+    assert viewer.dims.current_step[0] == 1
+    layer = viewer.layers["img cells"]
+    assert layer.selected_label == 2
+    ring = viewer.layers["chosen cell"].data[0]
+    assert layer.data[tuple(np.rint(ring).astype(int))] == 2
+    click = SimpleNamespace(
+        type="mouse_press", pos=np.zeros(2), position=layer.data_to_world((1, 8, 8)), button=1
+    )
+    following = table._clicked(layer, click)
+    next(following)
+    click.type = "mouse_release"
+    assert next(following, None) is None
+    chosen = table.view.selectionModel().selectedRows()
+    assert [cells_of(table)[index.row()] for index in chosen] == ["1"]
+    table.set_open(False)
+    assert "chosen cell" not in viewer.layers
+
+
+def test_the_table_is_saved_and_says_when_it_is_old(
+    celled: Any, settle: Any, tmp_path: Path
+) -> None:
+    table = celled.cells.table
+    assert table.save.toolTip() == "Measure the cells first."
+    table.set_open(True)
+    settle(celled)
+    table.save_to(tmp_path / "t.csv")
+    rows = list(csv.DictReader((tmp_path / "t.csv").read_text().splitlines()))
+    assert [row["cell"] for row in rows] == ["1", "2"]
+    table.save_to(tmp_path / "no folder" / "t.csv")
+    assert celled.footer.message.property("level") == "error"
+    celled.cells.correcting.changed.emit()
+    assert "measure again" in table.news.text()
+
+
+def test_cells_are_shown_as_outlines(celled: Any, viewer: Any, settle: Any) -> None:
+    celled.cells.outlines.setChecked(True)
+    assert viewer.layers["img cells"].contour == 1
+    celled.cells.make_cells()
+    settle(celled)
+    assert viewer.layers["img cells"].contour == 1
+    celled.cells.outlines.setChecked(False)
+    assert viewer.layers["img cells"].contour == 0
+
+
+def test_class_shares_of_the_slice_and_of_all(celled: Any, viewer: Any, qtbot: Any) -> None:
+    labels = viewer.layers["img labels"]
+    labels.data[0] = 2
+    shares = celled.cells.shares
+    shares.set_open(True)
+    viewer.dims.set_current_step(0, 0)
+    qtbot.waitUntil(lambda: not shares.news.text(), timeout=2000)
+    part = 400 / (40 * 48)
+    assert shares.texts[1] == ("interior", "0.0 %", f"{100 * part * 2 / 3:.1f} %")
+    viewer.dims.set_current_step(0, 2)
+    assert shares.texts[1][1] == f"{100 * part:.1f} %"
+    assert shares.texts[2][0] == "membrane"
