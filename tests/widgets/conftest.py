@@ -170,3 +170,50 @@ def settle(qtbot: Any) -> Callable[[Any], None]:
         qtbot.waitUntil(lambda: not widget.worker.busy, timeout=5000)
 
     return wait
+
+
+class Told:
+    """An event as napari hands it on: the same object throughout a drag, with news inside."""
+
+    def __init__(self, told: Any) -> None:
+        self.__wrapped__ = told
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+
+@pytest.fixture
+def drag() -> Callable[[Any, Any, Any], None]:
+    """Drag the mouse over places of a layer with three dimensions, as napari tells it."""
+    return drag_over
+
+
+def drag_over(viewer: Any, layer: Any, places: Any) -> None:
+    from napari.utils import interactions
+
+    def event(kind: str, place: Any) -> Any:
+        world = layer.data_to_world(place)
+        viewer.cursor.position = world
+        told = SimpleNamespace(
+            type=kind,
+            position=world,
+            button=1,
+            buttons=[1],
+            modifiers=[],
+            is_dragging=kind == "mouse_move",
+            view_direction=None,
+            dims_displayed=[1, 2],
+            dims_point=[0, 0, 0],
+            pos=np.array(place[-2:]) * 10,
+            handled=False,
+            camera_zoom=1,
+            inverted=False,
+        )
+        return Told(told) if kind == "mouse_press" else told
+
+    z = places[0][0]
+    viewer.dims.set_point(0, layer.data_to_world((z, 0, 0))[0])
+    interactions.mouse_press_callbacks(layer, event("mouse_press", places[0]))
+    for place in places[1:]:
+        interactions.mouse_move_callbacks(layer, event("mouse_move", place))
+    interactions.mouse_release_callbacks(layer, event("mouse_release", places[-1]))

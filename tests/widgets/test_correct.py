@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,59 +28,25 @@ def tool(name: str) -> Any:
     return next(tool for tool in TOOLS if tool.name == name)
 
 
-def draw(dock: Any, qtbot: Any, name: str, *places: tuple[float, float, float]) -> None:
-    """Take a tool up and drag the mouse over places (z, y, x), as napari would tell it."""
-    from napari.utils import interactions
+@pytest.fixture
+def draw(drag: Any) -> Any:
+    """Take a tool up and drag the mouse over places (z, y, x)."""
+    return lambda *given: take_up_and_draw(drag, *given)
 
+
+def take_up_and_draw(
+    drag: Any, dock: Any, qtbot: Any, name: str, *places: tuple[float, float, float]
+) -> None:
     correcting = dock.cells.correcting
     if correcting.tool is None or correcting.tool.name != name:
         dock.cells.tools.tools[name].click()
     assert correcting.tool.name == name
-    drag(dock.viewer, dock.viewer.layers.selection.active, interactions, places)
+    drag(dock.viewer, dock.viewer.layers.selection.active, places)
     qtbot.wait(20)
 
 
-class Event:
-    """An event as napari hands it on: the same object throughout a drag, with news inside."""
-
-    def __init__(self, told: Any) -> None:
-        self.__wrapped__ = told
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__wrapped__, name)
-
-
-def drag(viewer: Any, layer: Any, interactions: Any, places: Any) -> None:
-    def event(kind: str, place: Any) -> Any:
-        world = layer.data_to_world(place)
-        viewer.cursor.position = world
-        told = SimpleNamespace(
-            type=kind,
-            position=world,
-            button=1,
-            buttons=[1],
-            modifiers=[],
-            is_dragging=kind == "mouse_move",
-            view_direction=None,
-            dims_displayed=[1, 2],
-            dims_point=[0, 0, 0],
-            pos=np.array(place[-2:]) * 10,
-            handled=False,
-            camera_zoom=1,
-            inverted=False,
-        )
-        return Event(told) if kind == "mouse_press" else told
-
-    z = places[0][0]
-    viewer.dims.set_point(0, layer.data_to_world((z, 0, 0))[0])
-    interactions.mouse_press_callbacks(layer, event("mouse_press", places[0]))
-    for place in places[1:]:
-        interactions.mouse_move_callbacks(layer, event("mouse_move", place))
-    interactions.mouse_release_callbacks(layer, event("mouse_release", places[-1]))
-
-
 def test_a_line_splits_and_undo_brings_the_cell_back_on_another_slice(
-    celled: Any, viewer: Any, qtbot: Any
+    celled: Any, viewer: Any, qtbot: Any, draw: Any
 ) -> None:
     cells = viewer.layers["img cells"]
     before = cells.data.copy()
@@ -101,7 +66,7 @@ def test_a_line_splits_and_undo_brings_the_cell_back_on_another_slice(
     assert cells.data[1, 10, 10] != cells.data[1, 30, 10]
 
 
-def test_every_tool_does_its_work(celled: Any, viewer: Any, qtbot: Any) -> None:
+def test_every_tool_does_its_work(celled: Any, viewer: Any, qtbot: Any, draw: Any) -> None:
     cells = viewer.layers["img cells"]
     left, right = int(cells.data[0, 20, 10]), int(cells.data[0, 20, 30])
     before = cells.data.copy()
@@ -132,7 +97,9 @@ def test_every_tool_does_its_work(celled: Any, viewer: Any, qtbot: Any) -> None:
     assert np.array_equal(cells.data, before)
 
 
-def test_what_cannot_be_done_is_said_in_words(celled: Any, viewer: Any, qtbot: Any) -> None:
+def test_what_cannot_be_done_is_said_in_words(
+    celled: Any, viewer: Any, qtbot: Any, draw: Any
+) -> None:
     before = viewer.layers["img cells"].data.copy()
     draw(celled, qtbot, "split", (1, 15, 8), (1, 15, 9))
     assert "from one edge of the cell to the other" in celled.footer.text.text()
@@ -144,7 +111,7 @@ def test_what_cannot_be_done_is_said_in_words(celled: Any, viewer: Any, qtbot: A
 
 
 def test_finished_cells_stay_when_all_is_answered_and_made_again(
-    celled: Any, viewer: Any, qtbot: Any, settle: Any, executor: Any
+    celled: Any, viewer: Any, qtbot: Any, settle: Any, executor: Any, draw: Any
 ) -> None:
     from napari_infoleak.widgets import jobs
 
@@ -197,7 +164,7 @@ def test_the_tool_is_put_down_when_another_layer_is_chosen(
     assert viewer.layers.selection.active is viewer.layers["img cells"]
 
 
-def test_corrections_become_annotation(celled: Any, viewer: Any, qtbot: Any) -> None:
+def test_corrections_become_annotation(celled: Any, viewer: Any, qtbot: Any, draw: Any) -> None:
     tools = celled.cells.tools
     draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
     assert "annotation layer" in tools.teach.toolTip()

@@ -25,7 +25,7 @@ _SIGMAS: Final = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6)
 _FULL_WIDTH: Final = 2.35
 """Full width at half height of a Gaussian, in units of its sigma."""
 
-_LOOK_AT: Final = 256
+LOOK_AT: Final = 256
 """Pixels on a side of the middle of a plane that are looked at."""
 
 _CLEAR: Final = 95
@@ -51,8 +51,8 @@ def line_width(plane: Plane) -> float:
     float
         Full width at half height of the clearest lines, about 2 to 13.
     """
-    y, x = (max((n - _LOOK_AT) // 2, 0) for n in plane.shape)
-    part = np.nan_to_num(np.asarray(plane[y : y + _LOOK_AT, x : x + _LOOK_AT], np.float32))
+    y, x = (max((n - LOOK_AT) // 2, 0) for n in plane.shape)
+    part = np.nan_to_num(np.asarray(plane[y : y + LOOK_AT, x : x + LOOK_AT], np.float32))
     strength = []
     for sigma in _SIGMAS:
         dark, bright = ridges(part, sigma)

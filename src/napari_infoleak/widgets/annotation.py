@@ -137,6 +137,10 @@ class Annotation:
         here = self._planes.get((t, z), np.zeros(_CLASSES, np.int64))
         return Count(_per_class(total), _per_class(here), len(self._planes))
 
+    def by_slice(self) -> dict[tuple[int, int], dict[int, int]]:
+        """Return the painted pixels of each class, by the (t, z) of the slice."""
+        return {place: _per_class(counts) for place, counts in self._planes.items()}
+
     def plane(self, t: int, z: int) -> npt.NDArray[Any]:
         """Return one slice, (Y, X)."""
         block = np.asarray(self._data[self._slices(t, z)])

@@ -71,9 +71,10 @@ class ClassRow(QFrame):
         """Mark the class that is painted with."""
         set_property(self, "chosen", chosen)
 
-    def set_count(self, pixels: int) -> None:
-        """Say how much is painted."""
-        self.painted.setText(f"{in_thousands(pixels)} px" if pixels else "none yet")
+    def set_count(self, pixels: int, here: int) -> None:
+        """Say how much is painted on all slices, and how much of it on the one on screen."""
+        part = f"{in_thousands(here)} of " if 0 < here < pixels else ""
+        self.painted.setText(f"{part}{in_thousands(pixels)} px" if pixels else "none yet")
 
     def mousePressEvent(self, event: Any) -> None:
         """Paint with this class."""

@@ -208,14 +208,13 @@ class Correcting(QObject):
         border, interior = self._classes()
         ids = np.zeros(256, np.uint8)
         ids[BORDER], ids[INTERIOR] = border, interior
-        painted = slices = 0
+        slices = 0
         for (t, z), taught in corrections.lessons().items():
-            free = (taught > 0) & (annotation.plane(t, z) == 0)
-            count = lay_down(annotation, t, z, ids[taught], free)
-            painted += count
-            slices += count > 0
+            y, x = np.nonzero((taught > 0) & (annotation.plane(t, z) == 0))
+            lay_down(annotation, t, z, y, x, ids[taught[y, x]])
+            slices += len(y) > 0
         names = self._state.classes
-        if not painted:
+        if not slices:
             self.said.emit("All that the corrections say is painted already.", "")
             return
         on = "1 slice" if slices == 1 else f"{slices} slices"

@@ -18,6 +18,7 @@ from napari_infoleak.widgets.annotation import (
     give_back_keys,
     new_annotation,
 )
+from napari_infoleak.widgets.brushwork import Brushwork
 from napari_infoleak.widgets.class_row import ClassRow
 from napari_infoleak.widgets.layer_choice import LayerChoice
 from napari_infoleak.widgets.layers import (
@@ -83,6 +84,7 @@ class AnnotatePanel(Section):
         self.trouble = quiet_label(role="warn")
         self.support = SupportList(state, viewer)
         self.check = PaintCheck(state, viewer, explaining)
+        self.brushwork = Brushwork(state, viewer)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(_COUNT_AFTER_MS)
@@ -145,6 +147,7 @@ class AnnotatePanel(Section):
         self.add_row("", self.new)
         self.table.setSpacing(2)
         self.add_row("", self.table)
+        self.add_row("", self.brushwork)
         self.add_row("", side_by_side(self.painted, self.check.ask))
         self.add_row("", self.check)
         self.add_row("", self.trouble)
@@ -169,6 +172,7 @@ class AnnotatePanel(Section):
         self._viewer.dims.events.current_step.disconnect(self._count_soon)
         self.layer.disconnect_viewer()
         self.support.disconnect_viewer()
+        self.brushwork.disconnect_viewer()
         if self._layer is not None:
             give_back_keys(self._layer)
         self._listen_to(None)
@@ -311,7 +315,7 @@ class AnnotatePanel(Section):
     def _show_count(self, count: Any = None) -> None:
         count = self._state.count
         for row in self.rows_of_classes:
-            row.set_count(count.total.get(row.class_id, 0))
+            row.set_count(count.total.get(row.class_id, 0), count.here.get(row.class_id, 0))
         say(self.painted, count_in_words(self._state))
         self.set_summary(_summary(self._state))
 

@@ -35,6 +35,7 @@ class Strokes(QObject):
         Owner.
     """
 
+    begun = Signal()  # before anything of it is painted
     drawn = Signal(object)  # array, (points, 4): t, z, y, x
 
     def __init__(self, viewer: Viewer, parent: QObject | None = None) -> None:
@@ -49,11 +50,12 @@ class Strokes(QObject):
             self._layer.mouse_drag_callbacks.remove(self._dragged)
         self._layer, self._source = layer, source
         if layer is not None:
-            layer.mouse_drag_callbacks.append(self._dragged)
+            layer.mouse_drag_callbacks.insert(0, self._dragged)  # before the brush
 
     def _dragged(self, layer: Labels, event: Any) -> Iterator[None]:
         if str(layer.mode) not in _PAINTING or getattr(event, "button", 1) != 1:
             return
+        self.begun.emit()
         places = [self._place(event)]
         yield
         while event.type == "mouse_move":
@@ -78,9 +80,10 @@ def lay_down(
     annotation: Annotation,
     t: int,
     z: int,
+    y: NDArray[np.integer[Any]],
+    x: NDArray[np.integer[Any]],
     ids: NDArray[np.integer[Any]],
-    where: NDArray[np.bool_],
-) -> int:
+) -> None:
     """Paint in an annotation, as if by hand: napari can undo it, and who listens is told.
 
     Parameters
@@ -88,25 +91,15 @@ def lay_down(
     annotation : Annotation
     t, z : int
         The slice.
-    ids : ndarray of int, shape (Y, X)
-        Class ids, 0 to erase.
-    where : ndarray of bool, shape (Y, X)
-        Where to paint.
-
-    Returns
-    -------
-    int
-        Number of pixels that were painted.
+    y, x, ids : ndarray of int, shape (pixels,)
+        Where on it, and which classes; 0 erases.
     """
-    y, x = np.nonzero(where)
     if not len(y):
-        return 0
+        return
     source, layer = annotation.source, annotation.layer
     letters = source.grid_letters
     if layer.ndim != len(letters):
         letters = without_channel(letters)
     at = {"T": np.full_like(y, t), "Z": np.full_like(y, z), "Y": y, "X": x}
     indices = tuple(at.get(letter, np.zeros_like(y)) for letter in letters)
-    values = np.asarray(ids)[y, x]
-    layer.data_setitem(indices, values.astype(full_resolution(layer).dtype))
-    return len(y)
+    layer.data_setitem(indices, ids.astype(full_resolution(layer).dtype))

@@ -24,7 +24,14 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "Double-click the name to change it.",
         "annotate.colour": "Change the colour of this class.",
         "annotate.add_class": "Add a class. Ids of the others stay what they are.",
-        "annotate.count": "Painted pixels of this class, over all slices.",
+        "annotate.count": "Painted pixels of this class on this slice, of those on all slices.",
+        "annotate.grow": "A stroke of membrane moves onto the dark or bright line beside it.\n"
+        "Undo brings the stroke back as it was drawn.",
+        "annotate.hide": "Hide the paint, and show it again (key H on the annotation layer).",
+        "annotate.copy": "Paint on the next slice what is painted on this one, where nothing is\n"
+        "painted there, and go there.",
+        "annotate.slices": "What is painted on which slice, and the way to the next one.",
+        "annotate.slice": "Go to this slice.",
         "annotate.check": "Leave every stroke out in turn and see whether the others are answered\n"
         "better without it: finds what is painted with the wrong class.",
         "annotate.check_row": "Go there.",
