@@ -148,6 +148,14 @@ def test_each_series_is_spread_by_itself(tiny, axes, axis, labelled):
     assert found == labelled
 
 
+def test_no_cells_where_labels_did_not_come(tiny, movie):
+    image, truth = movie
+    result = il.propagate(image, painted(truth, 4), "Z", axes="ZYX", stop_below=1.0)
+    cells = il.cells(result, dims=2, min_size=4)
+    assert cells[4].any()
+    assert not cells[[0, 1, 2, 6, 7, 8]].any()
+
+
 def test_support_of_another_image_joins(tiny, movie):
     image, truth = movie
     support = il.SupportSet().add(image[0], np.where(truth[0] == 2, 7, 0))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_infoleak.api._membranes import Membranes, membranes_of
-from napari_infoleak.core.axes import labels_from_canonical
+from napari_infoleak.api._spread import Spread
+from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import calibration
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
@@ -98,6 +99,8 @@ def cells(
         ids = make(frame, **settings, progress=steps, cancel=cancel)
         result[t] = np.where(ids > 0, ids + np.uint32(highest), 0)
         highest += int(ids.max())
+    if isinstance(membranes, Spread):  # no cells where no label came
+        result[labels_to_canonical(membranes.labels, membranes.axes) == 0] = 0
     back: NDArray[np.uint32] = labels_from_canonical(result, found.axes)
     return back
 

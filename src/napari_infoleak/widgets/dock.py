@@ -1,4 +1,4 @@
-"""The dock: six panels above each other, one line of words below, a child process behind."""
+"""The dock: seven panels above each other, one line of words below, a child process behind."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from napari_infoleak.widgets.panel_cells import CellsPanel
 from napari_infoleak.widgets.panel_export import ExportPanel
 from napari_infoleak.widgets.panel_image import ImagePanel
 from napari_infoleak.widgets.panel_segment import SegmentPanel
+from napari_infoleak.widgets.panel_spread import SpreadPanel
 from napari_infoleak.widgets.panel_train import TrainPanel
 from napari_infoleak.widgets.restoring import Restoring
 from napari_infoleak.widgets.results import Results
@@ -28,6 +29,7 @@ from napari_infoleak.widgets.section import quiet_label
 from napari_infoleak.widgets.segmenting import Segmenting
 from napari_infoleak.widgets.session_row import SessionRow
 from napari_infoleak.widgets.settings import follow_settings, read_settings
+from napari_infoleak.widgets.spreading import Spreading
 from napari_infoleak.widgets.state import DockState
 from napari_infoleak.widgets.steps import next_step
 from napari_infoleak.widgets.style import style_sheet
@@ -74,12 +76,14 @@ class InfoleakDock(QWidget):
         self.results.use_colours(self.settings.overlays())
         self.segmenting = Segmenting(self.state, self.worker, self.results)
         self.live = Live(self.state, napari_viewer, self.worker, self.segmenting)
+        self.spreading = Spreading(self.state, self.worker, self.segmenting, napari_viewer)
         self.training = Training(self.state, self.worker)
         self.explaining = Explaining(self.state, self.worker, napari_viewer)
         self.keeping = Keeping(self.state, self.worker, napari_viewer)
         self.image = ImagePanel(self.state, napari_viewer, self.results)
         self.annotate = AnnotatePanel(self.state, napari_viewer, self.explaining)
         self.segment = SegmentPanel(self.state, napari_viewer, self.segmenting, self.explaining)
+        self.spread = SpreadPanel(self.state, napari_viewer, self.spreading)
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results)
@@ -104,6 +108,7 @@ class InfoleakDock(QWidget):
             "image": self.image,
             "annotate": self.annotate,
             "segment": self.segment,
+            "spread": self.spread,
             "train": self.train,
             "cells": self.cells,
             "export": self.export,
@@ -124,6 +129,7 @@ class InfoleakDock(QWidget):
         self.image.disconnect_viewer()
         self.annotate.disconnect_viewer()
         self.segment.disconnect_viewer()
+        self.spread.disconnect_viewer()
         self.cells.disconnect_viewer()
 
     def event(self, event: QEvent) -> bool:
@@ -170,6 +176,7 @@ class InfoleakDock(QWidget):
         self.live.said.connect(self.segment.show_live)
         self.explaining.said.connect(footer.say)
         self.explaining.explained.connect(lambda why: QTimer.singleShot(0, self._show_reasons))
+        self.spread.said.connect(footer.say)
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)

@@ -19,10 +19,11 @@ from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from napari_infoleak.api import Result
+    from napari_infoleak.api import Result, Spread
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
     from napari_infoleak.instances.measure import Table
+    from napari_infoleak.core.support import SupportSet
     from napari_infoleak.io.output import Kind
 
 HERE = __name__
@@ -154,16 +155,11 @@ def segment(
 ) -> Result:
     """Segment an image, or a region of it, with its own paint and that of other images."""
     from napari_infoleak import api
-    from napari_infoleak.core.support import SupportSet
 
-    support = SupportSet()
-    for other, paint in supports:
-        cancel.check()
-        support = api.annotated(support, other.image(), whole(paint, other.axes), channel=channel)
     own = None if annotation is None else whole(annotation, pixels.axes)
     return api.segment(
         pixels.image(),
-        support if support else None,
+        _support(supports, channel, cancel),
         model,
         annotations=own,
         channel=channel,
@@ -173,6 +169,51 @@ def segment(
         progress=progress,
         cancel=cancel,
     )
+
+
+def propagate(
+    pixels: Pixels,
+    annotation: Painted | Any,
+    supports: Sequence[tuple[Pixels, Painted | Any]],
+    *,
+    axis: str,
+    model: str,
+    channel: int | None,
+    leak: float,
+    stop_below: float,
+    previous: Spread | None,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Spread:
+    """Spread labels from the painted frames of an image to all others."""
+    from napari_infoleak import api
+
+    return api.propagate(
+        pixels.image(),
+        whole(annotation, pixels.axes),
+        axis,
+        model,
+        support=_support(supports, channel, cancel),
+        channel=channel,
+        leak=leak,
+        stop_below=stop_below,
+        previous=previous,
+        progress=progress,
+        cancel=cancel,
+    )
+
+
+def _support(
+    supports: Sequence[tuple[Pixels, Painted | Any]], channel: int | None, cancel: CancelToken
+) -> SupportSet | None:
+    """Other annotated images; None if there are none."""
+    from napari_infoleak import api
+
+    support = api.SupportSet()
+    for other, paint in supports:
+        cancel.check()
+        support = api.annotated(support, other.image(), whole(paint, other.axes), channel=channel)
+    return support or None
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Section 5: membranes to cells."""
+"""Section 6: membranes to cells."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CellsPanel(Section):
     said = Signal(str, str)
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
-        super().__init__(5, "Cells")
+        super().__init__(6, "Cells")
         self._state, self._worker, self._results = state, worker, results
         self.correcting = Correcting(state, results.viewer, results)
         self.tools = CellTools(state, self.correcting)

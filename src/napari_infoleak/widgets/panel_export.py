@@ -1,4 +1,4 @@
-"""Section 6: results to files, and the command that does the same without napari."""
+"""Section 7: results to files, and the command that does the same without napari."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ExportPanel(Section):
     said = Signal(str, str)
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
-        super().__init__(6, "Export and session")
+        super().__init__(7, "Export and session")
         self._state, self._worker, self._results = state, worker, results
         self.what = QComboBox()
         for words, name in _WHAT:

@@ -1,4 +1,4 @@
-"""Section 4: a model of the user's own."""
+"""Section 5: a model of the user's own."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TrainPanel(Section):
     trained = Signal(str)
 
     def __init__(self, state: DockState, training: Training) -> None:
-        super().__init__(4, "Train")
+        super().__init__(5, "Train")
         self._state, self._training = state, training
         self.method = _choice("train.method")
         self.sentence = quiet_label()

@@ -71,7 +71,7 @@ class Segmenting:
         classes = state.classes
 
         def take(result: Any) -> None:
-            self._take(source, region, classes, result)
+            self.take(source, region, classes, result)
             if answered is not None:
                 answered()
 
@@ -94,8 +94,30 @@ class Segmenting:
             "uncertainty": "uncertainty" in self._state.overlays,
         }
 
-    def _take(self, source: Source, region: Region, classes: ClassTable, result: Any) -> None:
-        """Put an answer on screen, unless its image was closed meanwhile."""
+    def take(
+        self,
+        source: Source,
+        region: Region,
+        classes: ClassTable,
+        result: Any,
+        *,
+        complete: bool = True,
+    ) -> None:
+        """Put an answer on screen, unless its image was closed meanwhile.
+
+        Parameters
+        ----------
+        source : Source
+            The image.
+        region : Region
+            The part of it that was answered.
+        classes : ClassTable
+            Names and colours.
+        result : Result
+            The answer; it becomes the layers' own.
+        complete : bool
+            Whether all of the region was labelled.
+        """
         if source.layer not in self._results.viewer.layers:
             return
         known = classes.with_ids(result.class_ids)
@@ -117,9 +139,9 @@ class Segmenting:
             if self._state.cells is not None:  # they belong to the last answer
                 self._state.cells = None
                 self._state.overlays = self._state.overlays - {"cells"} | {"labels"}
-            self._state.answer = self._answer(source, part, result)
+            self._state.answer = self._answer(source, part, result, complete)
 
-    def _answer(self, source: Source, part: Region | None, result: Any) -> Answer:
+    def _answer(self, source: Source, part: Region | None, result: Any, labelled: bool) -> Answer:
         """Keep what layers do not hold: the probabilities of all classes."""
         ids = tuple(int(number) for number in result.class_ids)
         last = self._state.answer
@@ -140,7 +162,7 @@ class Segmenting:
             class_ids=ids,
             probabilities=planes,
             uncertainty=result.uncertainty is not None,
-            complete=complete,
+            complete=complete and labelled,
             provenance=result.provenance,
         )
 

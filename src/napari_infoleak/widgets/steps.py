@@ -30,6 +30,19 @@ def why_not_train(state: DockState) -> str:
     return _too_little_paint(state)
 
 
+def why_not_spread(state: DockState) -> str:
+    """Return why labels cannot be spread; empty if they can."""
+    reason = _no_image(state) or _busy(state)
+    if reason or state.source is None:
+        return reason
+    t, z = state.source.image.label_shape[:2]
+    if t * z == 1:
+        return "The image has one frame: there is nothing to spread to."
+    if not state.count.total:
+        return "Nothing is painted on this image: paint one frame, or some strokes on it."
+    return _too_little_paint(state)
+
+
 def why_not_explain(state: DockState) -> str:
     """Return why nothing can be said about the paint; empty if something can."""
     reason = _no_image(state) or _busy(state)

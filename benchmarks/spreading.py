@@ -1,0 +1,244 @@
+"""Whether labels that spread in order from one frame are better than labels given at once.
+
+A stack is walked from one annotated frame, another for each seed. In every arm the annotated frame
+is the permanent memory; they differ in which labelled frames are looked up beside it: none
+(static), the nearest that were labelled before, in the order of the distance (ordered), as many in
+random order, and neighbours that were all labelled at once (one-shot). The forest learns from the
+annotated frame alone. Scored is the mean IoU of interior and membrane of every other frame, by its
+distance. Nothing was chosen on these stacks.
+
+    python benchmarks/spreading.py --data FOLDER --referee FOLDER
+
+The folders are by default INFOLEAK_DATA and INFOLEAK_REFEREE, else ``../shared/data`` and
+``../shared/referee``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+
+import napari_infoleak as il
+from _rivals import Forest
+from _rows import (
+    Kept,
+    Row,
+    finish,
+    markdown,
+    middle,
+    model_hash,
+    of,
+    rounded,
+    run_options,
+    shown,
+    verdict,
+)
+from _sets import Referee, check_folders, folder_options, load
+from napari_infoleak.spread.support import SURE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from _sets import Stack
+
+STACKS = ("isbi2012", "vnc_stack1", "fib25")
+PAINT = ("10", "dense")
+STATIC, ORDERED, ONCE, RANDOM, FOREST = "static", "ordered", "one-shot", "random order", "forest"
+BINS = ((1, 1), (2, 4), (5, 99))
+REACH = 2
+
+PROTOCOL = """\
+One annotated frame, 10 strokes a class or dense; mean IoU of interior and membrane of all other
+frames by distance; median over the seeds (another frame and other strokes each), in brackets the
+worst and the best. Frames are the centre of the planes, {side} x {side} pixels: the train parts of
+isbi2012 (15 planes) and vnc_stack1 (8), the val part of fib25 without planes that touch its train
+part (15). *Static* looks up the annotated frame alone, the others labelled frames as well; the
+forest sees every second frame.
+"""
+
+CONFIDENCE = """\
+Rank correlation (Spearman) of the confidence of a frame with its score, over the frames of one walk;
+median over the seeds, static.
+"""
+
+SOURCE = """\
+Printed by `benchmarks/spreading.py`; every single figure is kept in
+`docs/benchmarks/spreading.json`.
+"""
+
+
+def main() -> None:
+    """Walk and print the tables."""
+    options = _options()
+    torch.set_num_threads(options.threads)
+    kept, model = Kept(options.json), model_hash(options.model)
+    referee, forest = Referee(options.referee), Forest()
+    for name in STACKS:
+        raw, truth = stack(options.data, name, options.side)
+        for amount in PAINT:
+            for seed in range(options.seeds):
+                start = start_of(len(raw), seed)
+                paint = referee.paint(truth[start], amount, seed)
+                for arm in (STATIC, ORDERED, ONCE, RANDOM, FOREST):
+                    key: Row = {"set": name, "paint": amount, "arm": arm, "seed": seed}
+                    key |= {"side": options.side, "model": "" if arm == FOREST else model}
+                    if not kept.has(key):
+                        before = time.process_time()
+                        labels, confidence = walk(
+                            arm, raw, start, paint, seed, options.model, forest
+                        )
+                        spent = time.process_time() - before
+                        scores = overlaps(labels, truth, start)
+                        kept.add(key, figures(scores, confidence, start, spent))
+    rows = of(kept.current(model), side=options.side)
+    text = "\n\n".join(
+        [PROTOCOL.format(side=options.side), table(rows), CONFIDENCE, sure_table(rows), SOURCE]
+    )
+    finish(options, {"spreading": text})
+    for line in verdicts(rows):
+        print(line)
+
+
+def stack(folder: Path, name: str, side: int) -> tuple[Stack, Stack]:
+    """Frames and their truth: 1 the rest, 2 membrane."""
+    if name == "fib25":
+        import tifffile
+        from skimage.segmentation import find_boundaries
+
+        raw, ids = (tifffile.imread(folder / name / f"val_{p}.tif")[15:] for p in ("raw", "bodies"))
+        truth = np.stack([1 + find_boundaries(one, mode="inner") for one in ids]).astype(np.uint8)
+    else:
+        parts = load(folder, name)
+        raw, truth = parts.train, parts.train_truth
+    middle_of = [slice((n - min(n, side)) // 2, (n + min(n, side)) // 2) for n in raw.shape[1:]]
+    return raw[:, middle_of[0], middle_of[1]], truth[:, middle_of[0], middle_of[1]]
+
+
+def start_of(count: int, seed: int) -> int:
+    """The annotated frame of a seed: first, last, a third in, and so on."""
+    return [0, count - 1, count // 3, 2 * count // 3, count // 2][seed % 5]
+
+
+def walk(
+    arm: str, raw: Stack, start: int, paint: Stack, seed: int, model: str, forest: Forest
+) -> tuple[dict[int, Stack], dict[int, float]]:
+    """Labels of frames, and their confidence where an arm has one."""
+    if arm == FOREST:
+        asked = [n for n in range(len(raw)) if n != start][seed % 2 :: 2]
+        found = forest.answer(raw[start], paint, [raw[n] for n in asked], seed)
+        return dict(zip(asked, found.labels, strict=True)), {}
+    if arm in (STATIC, ORDERED):
+        whole = np.zeros(raw.shape, np.uint8)
+        whole[start] = paint
+        reach = REACH if arm == ORDERED else 0
+        result = il.propagate(raw, whole, "Z", model, axes="ZYX", reach=reach, device="cpu")
+        return dict(enumerate(result.labels)), {one.z: one.confidence for one in result.frames}
+    support = il.SupportSet().add(raw[start], paint, axes="YX")
+    order = [int(n) for n in np.random.default_rng(seed).permutation(len(raw))]
+    sure: dict[int, Stack] = {}
+    if arm == ONCE:
+        sure = {n: answered(raw[n], support, model)[1] for n in order}
+    labels: dict[int, Stack] = {}
+    for n in [start, *(one for one in order if one != start)]:
+        beside = sorted((m for m in sure if m != n), key=lambda m: abs(m - n))[: 2 * REACH]
+        memory = support
+        for m in beside[: 2 * REACH if arm == ONCE else REACH]:
+            memory = memory.add(raw[m], sure[m], axes="YX", weight=0.4, permanent=False)
+        labels[n], own = answered(raw[n], memory, model)
+        if arm == RANDOM:
+            sure[n] = own
+    return labels, {}
+
+
+def answered(plane: Stack, support: il.SupportSet, model: str) -> tuple[Stack, Stack]:
+    """Labels of a plane, and those that are sure."""
+    result = il.segment(plane, support, model, axes="YX", device="cpu")
+    sure = result.probabilities.max(0) >= SURE
+    return result.labels, np.where(sure, result.labels, 0).astype(np.uint8)
+
+
+def overlaps(labels: dict[int, Stack], truth: Stack, start: int) -> dict[int, float]:
+    """Mean IoU of every frame but the annotated one."""
+    scores = {}
+    for n, found in labels.items():
+        if n != start:
+            pairs = [(found == k, truth[n] == k) for k in (1, 2)]
+            scores[n] = float(np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs]))
+    return scores
+
+
+def figures(
+    scores: dict[int, float], confidence: dict[int, float], start: int, seconds: float
+) -> Row:
+    """Scores by distance, what the confidence is worth, and the time."""
+    row = {"seconds": seconds}
+    for low, high in BINS:
+        inside = [iou for n, iou in scores.items() if low <= abs(n - start) <= high]
+        row[f"iou_{low}"] = float(np.mean(inside)) if inside else float("nan")
+    distances = [abs(n - start) for n in scores]
+    far, near = max(distances), min(distances)
+    ends = [np.mean([iou for n, iou in scores.items() if abs(n - start) == d]) for d in (near, far)]
+    row["loss"] = float(ends[0] - ends[1])
+    if confidence:
+        row["rho"] = float(spearmanr([confidence[n] for n in scores], list(scores.values()))[0])
+    return rounded(row)
+
+
+def table(rows: list[Row]) -> str:
+    """Scores by distance."""
+    lines = []
+    for name in STACKS:
+        for amount in PAINT:
+            for arm in (STATIC, ORDERED, ONCE, RANDOM, FOREST):
+                own = of(rows, set=name, paint=amount, arm=arm)
+                if own:
+                    cells = [shown(own, f"iou_{low}", span=low > 1) for low, _ in BINS]
+                    lines.append([name, amount, arm, str(len(own)), *cells])
+    told = [str(a) if a == b else f"{a} to {b}" if b < 99 else f"{a} and more" for a, b in BINS]
+    return markdown(["stack", "paint", "looks up", "seeds", *told], lines)
+
+
+def sure_table(rows: list[Row]) -> str:
+    """What the confidence is worth."""
+    lines = []
+    for name in STACKS:
+        own = [of(rows, set=name, paint=amount, arm=STATIC) for amount in PAINT]
+        if all(own):
+            cells = [shown(each, "rho", span=True) for each in own]
+            lines.append([name, *cells, shown([*own[0], *own[1]], "loss", span=True)])
+    head = ["stack", *(f"{amount} strokes" if amount != "dense" else amount for amount in PAINT)]
+    return markdown([*head, "IoU lost from the nearest to the farthest frame"], lines)
+
+
+def verdicts(rows: list[Row]) -> list[str]:
+    """What was aimed at."""
+    lines = []
+    for name in ("isbi2012", "vnc_stack1"):
+        for amount in PAINT:
+            ordered = middle(of(rows, set=name, paint=amount, arm=ORDERED), "iou_5")
+            for rival in (STATIC, ONCE):
+                best = middle(of(rows, set=name, paint=amount, arm=rival), "iou_5")
+                what = f"{name} {amount}: ordered against {rival}, from distance 5 on"
+                lines.append(verdict(what, ordered, ">=", best))
+    loss = middle(of(rows, set="isbi2012", arm=STATIC), "loss")
+    return [*lines, verdict("isbi2012: loss from the nearest to the farthest", loss, "<=", 0.06)]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    folder_options(parser)
+    run_options(parser)
+    parser.add_argument("--side", type=int, default=512, help="pixels a side of the frames")
+    parser.set_defaults(seeds=3)
+    options = parser.parse_args()
+    check_folders(parser, options, *STACKS)
+    return options
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""Spreading from the dock: what is asked for, what is shown, where it leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_infoleak.api import Spread
+from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.spread.walk import SpreadFrame
+from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.panel_spread import in_words
+
+
+def fake_propagate(pixels: Any, annotation: Any, axis: str, stop_below: float, **rest: Any) -> Any:
+    """Label the painted frame and the one after it, and stop there."""
+    t, z, height, width = pixels.image().label_shape
+    along_z = axis == "Z"
+    paint = jobs.whole(annotation, pixels.axes).reshape(t, z, height, width)
+    ((t0, z0),) = {(patch.t, patch.z) for patch in annotation.patches}
+    frames = []
+    labels = np.zeros((t, z, height, width), np.uint8)
+    for at in np.ndindex(t, z):
+        own = at[0] == t0 if along_z else at[1] == z0
+        away = (at[1] - z0) if along_z else (at[0] - t0)
+        state, sure = "unreached", None
+        if own and away in (0, 1):
+            state, sure = ("annotated", 0.9) if away == 0 else ("stopped", 0.6)
+            labels[at] = 1 + (paint[at] == 2)
+        frames.append(SpreadFrame(*at, abs(away) if own else None, sure, state, f"{at}"))
+    shape = tuple(
+        n for letter, n in zip("TZYX", labels.shape, strict=True) if letter in pixels.axes
+    )
+    labels = labels.reshape(shape)
+    return Spread(
+        labels=labels,
+        probabilities=np.stack([labels == 1, labels == 2]).astype(np.float32),
+        uncertainty=None,
+        class_ids=(1, 2),
+        classes=ClassTable.membrane(),
+        axes=pixels.axes,
+        axis=axis,
+        frames=tuple(frames),
+    )
+
+
+@pytest.fixture
+def painted(dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator, executor: Any) -> Any:
+    executor.answers["propagate"] = fake_propagate
+    viewer.add_image(rng.random((5, 40, 48)), name="my cells", scale=(3, 1, 1))
+    paint(dock, viewer, qtbot, (1,))
+    return dock
+
+
+def paint(dock: Any, viewer: Any, qtbot: Any, place: tuple[int, ...]) -> None:
+    dock.annotate.new.click()
+    layer = viewer.layers["my cells annotation"]
+    layer.data[(*place, slice(5, 9), slice(5, 20))] = 1
+    layer.data[(*place, slice(20, 24), slice(5, 20))] = 2
+    layer.refresh()
+    layer.events.paint(value=[])
+    qtbot.waitUntil(lambda: len(dock.state.count.total) == 2)
+
+
+def test_it_says_what_is_missing(dock: Any, viewer: Any) -> None:
+    assert "Open an image" in dock.spread.start.toolTip()
+    viewer.add_image(np.random.default_rng(0).random((40, 48)))
+    assert "one frame" in dock.spread.start.toolTip()
+    assert not dock.spread.start.isEnabled()
+    assert not dock.spread.next.isEnabled()
+
+
+def test_labels_go_into_the_layer_of_the_image(
+    painted: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    painted.spread.stop.setValue(0.7)
+    painted.spread.spread()
+    function, asked = executor.asked[-1]
+    assert function.endswith("jobs.propagate")
+    assert (asked["axis"], asked["stop_below"], asked["previous"]) == ("Z", 0.7, None)
+    settle(painted)
+    labels = viewer.layers["my cells labels"]
+    assert labels.data.shape == (5, 40, 48)
+    assert tuple(labels.scale) == (3, 1, 1)
+    assert labels.data[1].all()
+    assert not labels.data[3:].any()
+    assert not painted.state.answer.complete  # no cells of frames that have no labels
+    assert not painted.cells.make.isEnabled()
+    assert "Stopped at z = 2 (0.60), 2 more wait behind it." in painted.spread.words.text()
+    painted.spread.spread()
+    assert executor.asked[-1][1]["previous"].axis == "Z"
+    settle(painted)
+
+
+def test_the_button_and_the_points_lead_to_frames(painted: Any, viewer: Any, settle: Any) -> None:
+    painted.spread.spread()
+    settle(painted)
+    assert not painted.spread.plot.isHidden()
+    painted.spread.next.click()
+    assert viewer.dims.current_step[0] == 2
+    points = painted.spread.plot._points.points()
+    assert [point.data().z for point in points] == [1, 2]
+    painted.spread.plot._clicked(None, [points[0]])
+    assert viewer.dims.current_step[0] == 1
+    assert painted.spread.plot._here.value() == 1
+
+
+def test_later_painting_over_the_labels_does_not_reach_what_is_handed_back(
+    painted: Any, viewer: Any, executor: Any, settle: Any
+) -> None:
+    painted.spread.spread()
+    settle(painted)
+    viewer.layers["my cells labels"].data[1] = 7
+    painted.spread.spread()
+    assert executor.asked[-1][1]["previous"].labels.max() == 2
+    settle(painted)
+
+
+def test_a_movie_of_stacks_is_spread_along_either_axis(
+    dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator, executor: Any, settle: Any
+) -> None:
+    executor.answers["propagate"] = fake_propagate
+    viewer.add_image(rng.random((5, 6, 40, 48)), name="my cells")
+    paint(dock, viewer, qtbot, (1, 2))
+    assert [dock.spread.axis.itemData(i) for i in range(dock.spread.axis.count())] == ["Z", "T"]
+    dock.spread.axis.setCurrentIndex(1)
+    dock.spread.spread()
+    settle(dock)
+    assert "25 frames belong to series without paint" in dock.spread.words.text()
+    viewer.dims.set_current_step(1, 2)
+    assert len(dock.spread.plot._points.points()) == 2
+
+
+def test_another_image_forgets_the_last(
+    painted: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
+) -> None:
+    painted.spread.spread()
+    settle(painted)
+    painted.state.source = None
+    assert painted.spread.plot.isHidden()
+    assert painted.spread.words.text() == ""
+
+
+def test_nothing_to_say_of_a_whole_spread() -> None:
+    frames = tuple(
+        SpreadFrame(0, z, z, 0.9 - z / 10, "accepted" if z else "annotated") for z in range(3)
+    )
+    labels = np.ones((3, 4, 4), np.uint8)
+    result = Spread(labels, None, None, (1,), ClassTable(), "ZYX", axis="Z", frames=frames)
+    assert in_words(result) == "Least certain is z = 2 (0.70)."
