@@ -62,7 +62,7 @@ forest sees every second frame.
 """
 
 CONFIDENCE = """\
-Rank correlation (Spearman) of the confidence of a frame with its score, over the frames of one walk;
+Rank correlation (Spearman) of the confidence of a frame with its score, over the frames of a walk;
 median over the seeds, static.
 """
 

@@ -62,10 +62,10 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "overlay.uncertainty": "Show where the network is in doubt: a good place to paint.",
         "overlay.cells": "Show the cells.",
         "spread.axis": "Along which labels spread: plane by plane, or time by time.",
-        "spread.stop": "A frame whose confidence is lower is labelled, but labels do not spread on\n"
-        "from it: the frames behind it wait until you paint there.",
-        "spread.start": "Label the frames next to what you painted, then those next to these, and so\n"
-        "on. After a correction only the frames that depend on it are labelled anew.",
+        "spread.stop": "A frame whose confidence is lower is labelled, but labels do not spread\n"
+        "on from it: the frames behind it wait until you paint there.",
+        "spread.start": "Label the frames next to what you painted, then those next to these, and\n"
+        "so on. After a correction only the frames that depend on it are labelled anew.",
         "spread.plot": "Confidence of each frame. Click a point to go to its frame.",
         "spread.next": "Go to the frame on which paint is most needed.",
         "train.method": "How the model learns; a sentence about it stands below.",
