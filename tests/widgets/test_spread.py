@@ -143,6 +143,13 @@ def test_another_image_forgets_the_last(
     assert painted.spread.words.text() == ""
 
 
+def test_closing_all_layers_is_no_error(painted: Any, viewer: Any, settle: Any) -> None:
+    painted.spread.spread()
+    settle(painted)
+    viewer.layers.clear()
+    assert painted.spread.plot.isHidden()
+
+
 def test_nothing_to_say_of_a_whole_spread() -> None:
     frames = tuple(
         SpreadFrame(0, z, z, 0.9 - z / 10, "accepted" if z else "annotated") for z in range(3)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari_infoleak.api import Result, Spread
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
-    from napari_infoleak.instances.measure import Table
     from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.instances.measure import Table
     from napari_infoleak.io.output import Kind
 
 HERE = __name__

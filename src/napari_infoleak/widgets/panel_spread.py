@@ -89,7 +89,7 @@ class SpreadPanel(Section):
 
     def _lay_out(self) -> None:
         self.add_row("Along", self.axis)
-        self.add_row("Stop below", self.stop)
+        self.add_row("Stop at", self.stop)
         self.add_row("", side_by_side(self.start, self.next, stretch=-1))
         self.add_row("", self.reason)
         self.add_row("", self.plot)
@@ -135,8 +135,8 @@ class SpreadPanel(Section):
     def _moved(self, event: Any = None) -> None:
         """Show the series of the frame on screen, and where in it that is."""
         source, result = self._state.source, self._result
-        if source is None or result is None:
-            return
+        if source is None or result is None or self._viewer.dims.ndim < source.layer.ndim:
+            return  # the last: its layers are being closed
         t, z = position(self._viewer, source)
         along_z = result.axis == "Z"
         own = [one for one in result.frames if (one.t == t if along_z else one.z == z)]
