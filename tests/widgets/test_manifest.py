@@ -32,7 +32,7 @@ def test_the_menu_leads_to_the_dock() -> None:
 
 
 def test_menus_press_the_buttons_of_the_dock(
-    make_napari_viewer: Any, monkeypatch: pytest.MonkeyPatch, executor: Any, settle: Any
+    make_napari_viewer: Any, executor: Any, settle: Any
 ) -> None:
     from napari.utils.notifications import notification_manager
 
@@ -42,7 +42,6 @@ def test_menus_press_the_buttons_of_the_dock(
     viewer = make_napari_viewer()
     dock = InfoleakDock(viewer, executor)
     viewer.window.add_dock_widget(dock, name="Infoleak")
-    monkeypatch.setattr(viewer.window, "add_plugin_dock_widget", lambda *names: (None, dock))
     commands.segment_view(viewer)
     assert "Open an image" in notification_manager.records[-1].message
     viewer.add_image(np.random.default_rng(0).random((5, 40, 48)))

@@ -84,6 +84,20 @@ def test_painting_goes_on_where_it_was(stack: Any, viewer: Any, settle: Any) -> 
     assert np.array_equal(layer.data, before)
 
 
+def test_the_newest_of_several_annotations_stays_on_top(
+    stack: Any, viewer: Any, settle: Any
+) -> None:
+    paint(stack, 1, 2)
+    stack.segment.segment_stack()
+    settle(stack)
+    paint(stack, 1, 2)
+    stack.cells.make_cells()
+    settle(stack)
+    names = [layer.name for layer in viewer.layers][-2:]
+    assert names == ["cells annotation", "cells annotation [1]"]
+    assert viewer.layers[-1] is stack.state.annotation.layer
+
+
 def test_overlays_show_and_hide_layers(stack: Any, viewer: Any, settle: Any) -> None:
     stack.segment.segment_stack()
     settle(stack)

@@ -7,6 +7,9 @@ from typing import Any
 # At run time too: napari looks at the annotations to know what to hand over.
 from napari import Viewer  # noqa: TC002
 from napari.utils.notifications import show_info
+from qtpy.QtWidgets import QApplication
+
+from napari_infoleak.widgets.dock import InfoleakDock
 
 
 def new_annotation(viewer: Viewer) -> None:
@@ -35,7 +38,15 @@ def make_cells(viewer: Viewer) -> None:
 
 
 def _dock(viewer: Viewer) -> Any:
-    """Return the dock of the window, opened if need be."""
+    """Return the dock of the window, opened if need be.
+
+    napari knows a dock by the name of the way in which it was opened, so it is looked for by what
+    it is; and it hands over a proxy of the viewer.
+    """
+    wanted = getattr(viewer, "__wrapped__", viewer)
+    for widget in QApplication.allWidgets():
+        if isinstance(widget, InfoleakDock) and widget.viewer is wanted and widget.is_open:
+            return widget
     return viewer.window.add_plugin_dock_widget("napari-infoleak", "Infoleak")[1]
 
 

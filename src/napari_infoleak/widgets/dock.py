@@ -102,6 +102,11 @@ class InfoleakDock(QWidget):
         self.resume.offer(self.keeping.unfinished)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it follows its viewer; not after `shut`."""
+        return self._open
+
+    @property
     def panels(self) -> dict[str, Section]:
         """The panels by name, top to bottom."""
         return {

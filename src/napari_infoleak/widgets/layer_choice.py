@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QSizePolicy
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import QComboBox, QSizePolicy, QStyle, QStyleOptionComboBox, QStylePainter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,6 +77,20 @@ class LayerChoice(QComboBox):
         self.setEnabled(bool(self._layers))
         if index < 0 and (kept is not None or self._layers):
             self._fall_back()
+
+    def paintEvent(self, event: Any) -> None:
+        """Shorten a name that is too long in its middle; Qt would cut its end off."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        control, field = QStyle.ComplexControl.CC_ComboBox, QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(control, option, field, self).width()
+        middle = Qt.TextElideMode.ElideMiddle
+        shown = option.currentText or self.placeholderText()
+        option.currentText = self.fontMetrics().elidedText(shown, middle, room)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(control, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""

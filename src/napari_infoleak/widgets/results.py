@@ -150,10 +150,13 @@ class Results:
         return layer
 
     def _keep_paint_on_top(self, source: Source) -> None:
+        """Lift the annotations of an image above the rest, in the order that they have."""
         layers = self.viewer.layers
-        annotation = self.find(source, "annotation")
-        if annotation is not None and layers[-1] is not annotation:
-            layers.move(layers.index(annotation), len(layers))
+        wanted = ("annotation", identity(source.layer))
+        paint = [one for one in layers if (note(one).get("kind"), note(one).get("image")) == wanted]
+        if list(layers)[-len(paint) :] != paint:
+            for layer in paint:
+                layers.move(layers.index(layer), len(layers))
 
     @staticmethod
     def _place(layer: Layer, source: Source) -> None:
