@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,9 @@ import pytest
 from napari_infoleak.io import read, read_labels
 from napari_infoleak.io.samples import sample_path
 from napari_infoleak.widgets import samples
-from napari_infoleak.widgets.command import segment_command
+from napari_infoleak.widgets.command import done_in, segment_words
 
 WAIT_MS = 240_000
-
-
-@pytest.fixture
-def dock(make_napari_viewer: Callable[..., Any]) -> Iterator[Any]:
-    """Open the dock as napari does, child process and all."""
-    from napari_infoleak.widgets.dock import InfoleakDock
-
-    viewer = make_napari_viewer()
-    widget = InfoleakDock(viewer)
-    viewer.window.add_dock_widget(widget, name="Infoleak")
-    yield widget
-    widget.shut()
-
-
-@pytest.fixture
-def finish(qtbot: Any) -> Callable[[Any], None]:
-    def wait(dock: Any) -> None:
-        qtbot.waitUntil(lambda: not dock.worker.busy, timeout=WAIT_MS)
-        assert dock.footer.message.property("level") != "error", dock.footer.text.text()
-
-    return wait
 
 
 def open_sample(dock: Any, name: str) -> tuple[Any, Any, Any]:
@@ -63,7 +41,7 @@ def test_the_same_strokes_give_the_same_labels_as_the_command_line(
     image, _, _ = open_sample(dock, "em_stack")
     dock.segment.segment_stack()
     finish(dock)
-    words = segment_command(dock.state).words[1:]  # what "Copy as command" copies
+    words = segment_words(done_in(dock.state))[1:]  # what "Copy as command" copies
     words[words.index("--output") + 1] = str(tmp_path / "labels.tif")
     infoleak(*words, "--probabilities", tmp_path / "probabilities.npy")
     shown = dock.viewer.layers["em_stack labels"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_infoleak.widgets import jobs
-from napari_infoleak.widgets.command import bare, segment_command, stem
+from napari_infoleak.widgets.command import bare, command_lines, done_in, segment_words, stem
 from napari_infoleak.widgets.panel_export import with_ending
 
 
@@ -129,14 +129,14 @@ def test_command_names_files_and_settings(dock: Any, viewer: Any, tmp_path: Path
     paint = dock.annotate.layer.layer
     paint.data[0, 0, 0, :5], paint.data[0, 0, 9, :5] = 1, 2
     dock.annotate.count_now()
-    command = segment_command(dock.state)
-    words = shlex.split(command.text)
+    done = done_in(dock.state)
+    words = shlex.split(command_lines(done))
     assert words[:3] == ["infoleak", "segment", str(tmp_path / "two channels.tif")]
     assert words[words.index("--axes") + 1] == "ZCYX"
     assert words[words.index("--channel") + 1] == "1"
     assert words[words.index("--leak") + 1] == "0.5"
     assert words[words.index("--annotations") + 1] == "two_channels_annotation.tif"
-    assert command.missing == ["“two channels annotation” as two_channels_annotation.tif"]
+    assert done.missing == ["“two channels annotation” as two_channels_annotation.tif"]
 
 
 def test_saving_the_annotation_completes_the_command(
@@ -151,13 +151,13 @@ def test_saving_the_annotation_completes_the_command(
     paint.data_setitem((np.zeros(5, int), np.arange(5)), 1)
     paint.data_setitem((np.ones(5, int), np.arange(5)), 2)
     dock.annotate.count_now()
-    assert segment_command(dock.state).missing
+    assert done_in(dock.state).missing
     dock.export.save_to(tmp_path / "paint.tif", "annotation")
     settle(dock)
-    command = segment_command(dock.state)
-    assert not command.missing
-    assert str(tmp_path / "paint.tif") in command.words
+    done = done_in(dock.state)
+    assert not done.missing
+    assert str(tmp_path / "paint.tif") in segment_words(done)
     dock.export.copy_command()
-    assert QApplication.clipboard().text() == command.text
+    assert QApplication.clipboard().text() == command_lines(done)
     paint.data_setitem((np.full(5, 2), np.arange(5)), 2)
-    assert segment_command(dock.state).missing, "the file does not hold the last stroke"
+    assert done_in(dock.state).missing, "the file does not hold the last stroke"

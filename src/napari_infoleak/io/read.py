@@ -18,6 +18,7 @@ from napari_infoleak.core.axes import (
 from napari_infoleak.core.errors import BadInput, OutOfMemory
 from napari_infoleak.core.image import Image
 from napari_infoleak.io import record
+from napari_infoleak.io.cellpose import holds_objects, read_seg
 from napari_infoleak.io.npy import read_npy
 from napari_infoleak.io.png import read_png
 from napari_infoleak.io.tiff_reader import read_tiff
@@ -102,7 +103,7 @@ def read_labels(path: str | os.PathLike[str], axes: str | None = None) -> tuple[
     Parameters
     ----------
     path : str or path
-        As `read`.
+        As `read`; also ``_seg.npy`` of Cellpose, whose masks are cells.
     axes : str or None
         Axes of the labels: the image's, without C. None takes what the file says, and guesses
         where it says nothing; there are no channels in a guess.
@@ -189,7 +190,7 @@ def _stored(place: Path, *, as_ids: bool, pixels: bool = True) -> Stored:
         if start.startswith(_PNG):
             return read_png(place, as_ids=as_ids)
         if start.startswith(_NPY):
-            return read_npy(place)
+            return read_seg(place) if as_ids and holds_objects(place) else read_npy(place)
     except MemoryError as error:
         raise OutOfMemory(f"no memory left to read {place}") from error
     except OSError as error:

@@ -121,6 +121,17 @@ class Session:
         """Number of the step that is begun next."""
         return self._last + 1
 
+    @property
+    def painted_since(self) -> bool:
+        """Whether something was painted after the last step that was done."""
+        last = self.steps[-1].number if self.steps else None
+        for record in reversed(self.records):
+            if record["kind"] == "step" and record["number"] == last:
+                return False
+            if record["kind"] == "paint" and last is not None:
+                return True
+        return False
+
     def take(self, record: Mapping[str, Any]) -> Record:
         """Add a record.
 

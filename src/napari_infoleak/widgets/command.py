@@ -1,4 +1,4 @@
-"""The command line that does what the dock did."""
+"""The command lines, and the Python, that do what the dock did."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import shlex
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from napari_infoleak.api._result import MEMBRANE, membrane_index
 from napari_infoleak.widgets.layers import file_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from napari.layers import Layer
 
+    from napari_infoleak.session import Step
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.state import DockState
 
@@ -21,51 +25,138 @@ DEFAULT_MODEL = "membrane"
 
 
 @dataclass
-class Command:
-    """A command line, and what has to be saved before it can run.
+class Done:
+    """What was done, and with which files.
 
     Parameters
     ----------
-    words : list of str
-        Program and arguments.
+    image, axes : str
+        The image.
+    annotation : str
+        Its own paint; empty if there is none.
+    supports : list of (str, str, str)
+        Other annotated images: image, paint, axes.
+    settings : dict
+        Model, channel and leak, as far as they are not the usual ones.
+    trainings : list of dict
+        Arguments of the trainings that led to the model, oldest first.
+    cells : dict or None
+        How cells were made; None if they were not.
     missing : list of str
-        Layers that lie in no file yet, with the file names that the command takes for them.
+        Layers that lie in no file yet, with the file names that are taken for them.
     """
 
-    words: list[str] = field(default_factory=list)
+    image: str
+    axes: str
+    annotation: str = ""
+    supports: list[tuple[str, str, str]] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    trainings: list[dict[str, Any]] = field(default_factory=list)
+    cells: dict[str, Any] | None = None
     missing: list[str] = field(default_factory=list)
 
     @property
-    def text(self) -> str:
-        """The line, quoted for the shell of this system."""
-        return subprocess.list2cmdline(self.words) if os.name == "nt" else shlex.join(self.words)
+    def pairs(self) -> list[tuple[str, str, str]]:
+        """All that a model was trained on."""
+        own = [(self.image, self.annotation, self.axes)] if self.annotation else []
+        return own + self.supports
+
+    def output(self, what: str) -> str:
+        """Return the file of a result, beside the image."""
+        return str(Path(self.image).with_name(f"{bare(self.image)}_{what}.ome.tif"))
 
 
-def segment_command(state: DockState) -> Command:
-    """Return the command that gives the dock's labels.
+def done_in(state: DockState, steps: Sequence[Step] = ()) -> Done | None:
+    """Return what led to the dock's answer, or would lead to it; None without an image.
 
     Parameters
     ----------
     state : DockState
-        With a source.
+        What is chosen.
+    steps : sequence of Step
+        What was done.
     """
     source = state.source
     if source is None:
-        return Command()
-    command = Command(["infoleak", "segment"])
-    image = _file(command, source.layer, f"{stem(source.name)}.tif")
-    command.words.append(image)
+        return None
+    missing: list[str] = []
+    done = Done(_file(missing, source.layer, f"{stem(source.name)}.tif"), source.axes)
+    done.missing = missing
     if state.annotation is not None and state.count.total:
-        layer = state.annotation.layer
-        path = _file(command, layer, f"{stem(source.name)}_annotation.tif")
-        command.words += ["--annotations", path]
+        name = f"{stem(source.name)}_annotation.tif"
+        done.annotation = _file(missing, state.annotation.layer, name)
     for pair in state.supports:
-        other = _file(command, pair.source.layer, f"{stem(pair.source.name)}.tif")
-        paint = _file(command, pair.annotation, f"{stem(pair.annotation.name)}.tif")
-        command.words += ["--support", other, paint]
-    command.words += _options(state, source)
-    command.words += ["--output", str(Path(image).with_name(f"{bare(image)}_labels.ome.tif"))]
-    return command
+        other = _file(missing, pair.source.layer, f"{stem(pair.source.name)}.tif")
+        paint = _file(missing, pair.annotation, f"{stem(pair.annotation.name)}.tif")
+        done.supports.append((other, paint, pair.source.axes))
+    told = _last(steps, "segment") if state.answer is not None else {}
+    done.settings = _settings(state, source, told)
+    done.trainings = _trainings(steps, str(done.settings.get("model", "")))
+    if state.cells is not None:
+        done.cells = _cells(state, _last(steps, "cells"))
+    return done
+
+
+def command_lines(done: Done) -> str:
+    """Return the commands, a line each, quoted for the shell of this system."""
+    lines = [_training_line(done, training) for training in done.trainings]
+    lines.append(quoted(segment_words(done)))
+    if done.cells is not None:
+        words = ["infoleak", "cells", done.output("probabilities")]
+        lines.append(quoted([*words, *_options(done.cells), "--output", done.output("cells")]))
+    return "\n".join(lines)
+
+
+def segment_words(done: Done) -> list[str]:
+    """Return the program and the arguments that give the dock's labels."""
+    words = ["infoleak", "segment", done.image]
+    if done.annotation:
+        words += ["--annotations", done.annotation]
+    for image, paint, _ in done.supports:
+        words += ["--support", image, paint]
+    words += [*_options(done.settings), "--axes", done.axes]
+    others = {axes for _, _, axes in done.supports} - {done.axes}
+    if others:
+        words += ["--support-axes", others.pop()]
+    words += ["--output", done.output("labels")]
+    if done.cells is not None:
+        words += ["--probabilities", done.output("probabilities")]
+    return words
+
+
+def python_script(done: Done) -> str:
+    """Return a script that does the same."""
+    lines = ["import napari_infoleak as il", ""]
+    for training in done.trainings:
+        pairs = ", ".join(f"({_read(image, axes)}, {paint!r})" for image, paint, axes in done.pairs)
+        lines += _maybe_timed(training, [f"il.train([{pairs}], {_arguments(training)})"])
+    lines.append(f"image = {_read(done.image, done.axes)}")
+    given = ["image"]
+    if done.supports:
+        lines.append("support = il.SupportSet()")
+        channel = done.settings.get("channel")
+        options = "" if channel is None else f", channel={channel}"
+        for image, paint, axes in done.supports:
+            painted = f"il.read_labels({paint!r})[0]"
+            lines.append(f"support = support.add({_read(image, axes)}, {painted}{options})")
+        given.append("support")
+    chosen = dict(done.settings)
+    if done.annotation:
+        chosen["annotations"] = done.annotation
+    lines.append(f"result = il.segment({', '.join([*given, *_keywords(chosen)])})")
+    lines.append("place = result.calibration")
+    output = f"il.write({done.output('labels')!r}, result.labels"
+    lines.append(f"{output}, axes=result.axes, classes=result.classes, **place)")
+    if done.cells is not None:
+        lines.append(f"cells = il.cells({', '.join(['result', *_keywords(done.cells)])})")
+        output = f"il.write({done.output('cells')!r}, cells"
+        lines.append(f"{output}, axes=result.axes, kind='cells', **place)")
+    return "\n".join(lines) + "\n"
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return a line for the shell of this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def stem(name: str) -> str:
@@ -82,25 +173,94 @@ def bare(path: str) -> str:
     return Path(name).stem
 
 
-def _options(state: DockState, source: Source) -> list[str]:
+def _last(steps: Sequence[Step], name: str) -> Mapping[str, Any]:
+    """Return the arguments of the last step of a name; empty if there is none."""
+    return next((step.arguments for step in reversed(steps) if step.name == name), {})
+
+
+def _settings(state: DockState, source: Source, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the answer was asked with, or what is chosen while there is none."""
+    chosen = {"model": state.model, "channel": state.channel, "leak": state.leak}
+    chosen |= {name: told[name] for name in chosen if name in told}
+    if chosen["model"] == DEFAULT_MODEL:
+        del chosen["model"]
+    if chosen["channel"] is None or source.channels == 1:
+        del chosen["channel"]
+    if chosen["leak"] == 1.0:
+        del chosen["leak"]
+    return chosen
+
+
+def _trainings(steps: Sequence[Step], model: str) -> list[dict[str, Any]]:
+    """Return how a model came to be: its own training, and those of the models before it."""
+    made = {str(step.result.get("path")): step.arguments for step in steps if step.name == "train"}
+    found: list[dict[str, Any]] = []
+    while model in made:
+        training = dict(made.pop(model)) | {"output": model}
+        found.insert(0, training)
+        model = str(training.get("init"))
+    return found
+
+
+def _cells(state: DockState, told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the cells were made, as far as it is not the usual way."""
+    options = {name: told.get(name) for name in ("method", "min_size") if told.get(name)}
+    if state.answer is not None:
+        ids = state.answer.class_ids
+        membrane = ids[membrane_index(ids, state.classes.with_ids(ids))]
+        if membrane != MEMBRANE:
+            options["membrane"] = membrane
+    return options
+
+
+def _training_line(done: Done, training: Mapping[str, Any]) -> str:
+    words = ["infoleak", "train"]
+    for image, paint, _ in done.pairs:
+        words += [image, paint]
+    words += [*_options(_of_training(training)), "--axes", done.axes]
+    return "\n".join(_maybe_timed(training, [quoted(words)]))
+
+
+def _maybe_timed(training: Mapping[str, Any], lines: list[str]) -> list[str]:
+    """Make a comment of a training by the clock: it would come to another model each time."""
+    if training.get("steps") is not None and training.get("minutes") is None:
+        return lines
+    return ["# how the model was made; by the clock, another run makes another model:"] + [
+        f"# {line}" for line in lines
+    ]
+
+
+def _of_training(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not said."""
+    return {name: value for name, value in training.items() if value is not None}
+
+
+def _arguments(training: Mapping[str, Any]) -> str:
+    return ", ".join(_keywords(_of_training(training)))
+
+
+def _options(chosen: Mapping[str, Any]) -> list[str]:
+    """Return settings as options of the command line."""
     words: list[str] = []
-    if state.model != DEFAULT_MODEL:
-        words += ["--model", state.model]
-    words += ["--axes", source.axes]
-    if state.channel is not None and source.channels > 1:
-        words += ["--channel", str(state.channel)]
-    others = {pair.source.axes for pair in state.supports} - {source.axes}
-    if others:
-        words += ["--support-axes", others.pop()]
-    if state.leak != 1.0:
-        words += ["--leak", f"{state.leak:g}"]
+    for name, value in chosen.items():
+        shown = f"{value:g}" if isinstance(value, float) else str(value)
+        words += [f"--{name.replace('_', '-')}", shown]
     return words
 
 
-def _file(command: Command, layer: Layer, otherwise: str) -> str:
+def _keywords(chosen: Mapping[str, Any]) -> list[str]:
+    """Return settings as arguments of a call."""
+    return [f"{name}={value!r}" for name, value in chosen.items()]
+
+
+def _read(image: str, axes: str) -> str:
+    return f"il.read({image!r}, {axes!r})"
+
+
+def _file(missing: list[str], layer: Layer, otherwise: str) -> str:
     """Return the file of a layer, or the name it has to be saved under."""
     path = file_of(layer)
     if path is None:
-        command.missing.append(f"“{layer.name}” as {otherwise}")
+        missing.append(f"“{layer.name}” as {otherwise}")
         return otherwise
     return path

@@ -86,7 +86,7 @@ class InfoleakDock(QWidget):
         self.spread = SpreadPanel(self.state, napari_viewer, self.spreading)
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
-        self.export = ExportPanel(self.state, self.worker, self.results)
+        self.export = ExportPanel(self.state, self.worker, self.results, self.keeping)
         self.restoring = Restoring(
             self.state, napari_viewer, self.keeping, self.image, self.annotate, self.segment
         )

@@ -10,12 +10,16 @@ from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QSizePolicy
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.widgets import jobs, steps
-from napari_infoleak.widgets.command import segment_command, stem
+from napari_infoleak.widgets.command import command_lines, done_in, python_script, stem
 from napari_infoleak.widgets.layers import write_note
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say, side_by_side
 from napari_infoleak.widgets.tooltips import TIPS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from napari_infoleak.widgets.command import Done
+    from napari_infoleak.widgets.keeping import Keeping
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
@@ -46,13 +50,18 @@ class ExportPanel(Section):
         The child process.
     results : Results
         The layers that hold results.
+    keeping : Keeping
+        Knows what was done.
     """
 
     said = Signal(str, str)
 
-    def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
+    def __init__(
+        self, state: DockState, worker: Worker, results: Results, keeping: Keeping
+    ) -> None:
         super().__init__(7, "Export and session")
         self._state, self._worker, self._results = state, worker, results
+        self._keeping = keeping
         self.what = QComboBox()
         for words, name in _WHAT:
             self.what.addItem(words, name)
@@ -60,12 +69,14 @@ class ExportPanel(Section):
         self.what.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.save = ActionButton("Save…", "export.save")
         self.command = ActionButton("Copy as command", "export.command")
+        self.python = ActionButton("Copy as Python", "export.python")
         self.reason = quiet_label()
         self.add_row("Result", side_by_side(self.what, self.save))
         self.add_row("", self.reason)
-        self.add_row("", self.command)
+        self.add_row("", side_by_side(self.command, self.python, stretch=-1))
         self.save.clicked.connect(self.ask_and_save)
         self.command.clicked.connect(self.copy_command)
+        self.python.clicked.connect(self.copy_python)
         self.what.currentIndexChanged.connect(self.refresh)
         events = state.events
         for signal in (events.source, events.answer, events.cells, events.busy, events.count):
@@ -104,11 +115,23 @@ class ExportPanel(Section):
         )
 
     def copy_command(self) -> None:
-        """Put the command line that gives these labels on the clipboard."""
-        command = segment_command(self._state)
-        QApplication.clipboard().setText(command.text)
-        if command.missing:
-            self.said.emit(f"Copied. It needs files: save {', '.join(command.missing)}.", "")
+        """Put the command lines that do the same on the clipboard."""
+        self._copy(command_lines)
+
+    def copy_python(self) -> None:
+        """Put a script that does the same on the clipboard."""
+        self._copy(python_script)
+
+    def _copy(self, written: Callable[[Done], str]) -> None:
+        session = self._keeping.session
+        done = done_in(self._state, session.steps)
+        if done is None:
+            return
+        QApplication.clipboard().setText(written(done))
+        if done.missing:
+            self.said.emit(f"Copied. It needs files: save {', '.join(done.missing)}.", "")
+        elif session.painted_since:
+            self.said.emit("Copied. It answers with the paint as it is now.", "good")
         else:
             self.said.emit("Copied.", "good")
 
@@ -118,7 +141,8 @@ class ExportPanel(Section):
         reason = steps.why_not_export(self._state, what)
         self.save.set_reason(reason)
         self.save.set_primary(steps.next_step(self._state) == "export")
-        self.command.set_reason(steps.why_not_command(self._state))
+        for copy in (self.command, self.python):
+            copy.set_reason(steps.why_not_command(self._state))
         quiet = self._state.busy or self._state.source is None
         say(self.reason, "" if quiet else reason)
 

@@ -10,10 +10,9 @@ from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.session.file import SUFFIX, load_session, save_session
-from napari_infoleak.widgets import steps
+from napari_infoleak.widgets import steps, training
 from napari_infoleak.widgets.command import stem
 from napari_infoleak.widgets.section import ActionButton, side_by_side
-from napari_infoleak.widgets.training import models_folder
 
 if TYPE_CHECKING:
     from napari_infoleak.session import ImageReference
@@ -97,7 +96,9 @@ class SessionRow(QWidget):
     def open_from(self, path: str | Path) -> bool:
         """Bring back a session; False if that failed, which is said."""
         try:
-            missing = self._restoring.open(load_session(path, models_folder()), self._ask_image)
+            missing = self._restoring.open(
+                load_session(path, training.models_folder()), self._ask_image
+            )
         except (InfoleakError, OSError) as error:
             self.said.emit(str(error), "error")
             return False

@@ -109,7 +109,8 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "export.what": "What to write.",
         "export.save": "Write to a file. The ending chooses the format:\n"
         ".ome.tif, .tif (ImageJ), .ome.zarr, .png (2-D), .npy.",
-        "export.command": "Copy the command line that does the same without napari.",
+        "export.command": "Copy the command lines that do the same without napari.",
+        "export.python": "Copy a Python script that does the same.",
         "session.save": "Write paint, classes, settings, models and what was done to one file.\n"
         "Images stay where they are.",
         "session.open": "Bring back a session, to go on where it stopped.",
