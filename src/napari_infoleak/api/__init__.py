@@ -32,6 +32,7 @@ from napari_infoleak.api._segment import segment
 from napari_infoleak.api._spread import Spread, propagate
 from napari_infoleak.api._train import train
 from napari_infoleak.core.support import SupportSet
+from napari_infoleak.instances.paint import annotation_of_cells
 from napari_infoleak.io import read, read_labels, read_record, write
 from napari_infoleak.segmenters.registry import methods, models
 
@@ -46,6 +47,7 @@ __all__ = [
     "SupportSet",
     "add_class",
     "annotated",
+    "annotation_of_cells",
     "cells",
     "doubtful",
     "evaluate",

@@ -16,11 +16,11 @@ _GAP = 2  # pixels; a wider gap between two cells is no membrane
 _DEEP = 2  # pixels from the outline on which a pixel is surely inside
 
 
-def annotation_of(cells: Any) -> NDArray[np.uint8]:
+def annotation_of_cells(cells: Any) -> NDArray[np.uint8]:
     """Turn cells into an annotation of interior and membrane.
 
-    The outline of each cell, one pixel wide, and narrow gaps between two cells are membrane. What
-    is deeper in a cell than two pixels is interior. The rest is left unlabelled: just beside an
+    Membrane is a narrow gap between two cells, or the outline of a cell, one pixel wide, where it
+    has no such gap beside it. What is deeper in a cell than two pixels is interior. The rest is left unlabelled: just beside an
     outline nobody knows, and what no cell covers may be cells that were not found.
 
     Parameters
@@ -43,7 +43,7 @@ def annotation_of(cells: Any) -> NDArray[np.uint8]:
     >>> import numpy as np
     >>> cells = np.zeros((12, 20), int)
     >>> cells[1:11, 1:10], cells[1:11, 10:19] = 1, 2
-    >>> annotation_of(cells)[6, 4:16].tolist()
+    >>> annotation_of_cells(cells)[6, 4:16].tolist()
     [1, 1, 1, 1, 0, 2, 2, 0, 1, 1, 1, 1]
     """
     ids = np.asarray(cells)
@@ -68,12 +68,20 @@ def _plane(cells: NDArray[Any]) -> NDArray[np.uint8]:
         return painted
     ids = np.unique(cells, return_inverse=True)[1].reshape(cells.shape).astype(np.int32)
     ids += int(cells.min() > 0)  # without any gap the first cell would count as one
-    padded = np.pad(ids, 1, mode="edge")  # the edge of the image is no membrane
-    outline = (maximum_filter(padded, 3) != minimum_filter(padded, 3))[1:-1, 1:-1] & (ids > 0)
+    outline = (maximum_filter(ids, 3) != minimum_filter(ids, 3)) & (ids > 0)
     near = expand_labels(ids, _GAP)
-    lowest = minimum_filter(np.where(near > 0, near, np.iinfo(np.int32).max), 3)
-    gap = (ids == 0) & (maximum_filter(near, 3) > lowest) & (lowest > 0)
+    gap = (ids == 0) & _meet(near)
+    membrane = gap | (outline & (_meet(ids) | ~maximum_filter(gap, 3)))
     depth = distance_transform_cdt(~np.pad(outline | (ids == 0), 1, mode="edge"), "chessboard")
     painted[(depth[1:-1, 1:-1] >= _DEEP) & (ids > 0)] = INTERIOR
-    painted[outline | gap] = MEMBRANE
+    painted[membrane] = MEMBRANE
     return painted
+
+
+def _meet(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tell where two cells lie within one pixel; filters reach over the image's edge by mirrors."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    lowest = minimum_filter(np.where(ids > 0, ids, np.iinfo(np.int32).max), 3)
+    found: NDArray[np.bool_] = maximum_filter(ids, 3) > lowest
+    return found
