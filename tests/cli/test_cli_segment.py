@@ -256,3 +256,20 @@ def test_ctrl_c_is_130_and_leaves_nothing(run, tiny, folder, monkeypatch):
     assert done.status == 130
     assert "cancelled" in done.complaint
     assert files(folder) == before
+
+
+def test_cells_of_another_program_are_an_annotation(tiny, run, tmp_path):
+    image = np.full((48, 64), 200.0)
+    cells = np.ones((48, 64), np.uint16)
+    cells[:, 32:] = 300
+    image[:, 31:33] = 40
+    np.save(tmp_path / "image.npy", image)
+    content = np.array({"masks": cells, "filename": "x"}, dtype=object)
+    np.save(tmp_path / "image_seg.npy", content, allow_pickle=True)
+    words = ("segment", tmp_path / "image.npy", "--output", tmp_path / "labels.npy")
+    words += ("--annotations", tmp_path / "image_seg.npy")
+    assert "300" in run(*words).complaint
+    assert run(*words, "--annotations-kind", "instances").status == 0
+    labels = np.load(tmp_path / "labels.npy")
+    assert (labels[:, 31:33] == 2).all()
+    assert (labels[:, :28] == 1).all()

@@ -418,3 +418,16 @@ def test_written_files_are_ours(painting: Any, tmp_path: Path, image_file: Path)
     from napari_infoleak.session import fingerprint
 
     assert fingerprint(read(path)) == fingerprint(painting.state.source.image)
+
+
+def test_cells_are_offered_to_be_paint(dock: Any, viewer: Any, rng: np.random.Generator) -> None:
+    viewer.add_image(rng.random((2, 40, 48)), name="cells")
+    cells = np.kron(np.arange(1, 61).reshape(1, 6, 10), np.ones((2, 6, 4), int))
+    wide = np.zeros((2, 40, 48), int)
+    wide[:, :36, :40] = cells
+    dock.annotate.layer.choose(viewer.add_labels(wide, name="from elsewhere"))
+    assert not dock.annotate.convert.isHidden()
+    dock.annotate.convert_cells()
+    assert dock.annotate.convert.isHidden()
+    assert dock.state.annotation.layer.name == "from elsewhere as paint"
+    assert dock.state.count.total[2] > 100

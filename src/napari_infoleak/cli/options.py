@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,10 +12,20 @@ from napari_infoleak.core.support import SupportSet
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Pairs = Annotated[list[tuple[Path, Path]], Parameter(negative=())]
+PaintKind = Literal["classes", "instances"]
+
+
+def painted(path: Path, kind: PaintKind) -> Any:
+    """Return an annotation: the file itself, or what the cells in it say of classes."""
+    return path if kind == "classes" else api.annotation_of_cells(api.read_labels(path)[0])
 
 
 def support_set(
-    pairs: list[tuple[Path, Path]], axes: str | None, support_axes: str | None, channel: int | None
+    pairs: list[tuple[Path, Path]],
+    axes: str | None,
+    support_axes: str | None,
+    channel: int | None,
+    kind: PaintKind = "classes",
 ) -> SupportSet | None:
     """Read annotated images.
 
@@ -30,6 +40,8 @@ def support_set(
         Axes of the support images, where they are known.
     channel : int or None
         Channel to look at.
+    kind : {"classes", "instances"}
+        What the numbers of the annotations are.
 
     Returns
     -------
@@ -39,7 +51,8 @@ def support_set(
     known = SupportSet()
     for image, annotation in pairs:
         letters = support_axes or _axes_of(image, axes)
-        known = api.annotated(known, image, annotation, axes=letters, channel=channel)
+        paint = painted(annotation, kind)
+        known = api.annotated(known, image, paint, axes=letters, channel=channel)
     return known if pairs else None
 
 

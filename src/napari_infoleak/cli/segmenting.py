@@ -12,7 +12,7 @@ from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import print_json, table
 from napari_infoleak.cli.files import check_one_plane, check_outputs
-from napari_infoleak.cli.options import Json, Pairs, support_set
+from napari_infoleak.cli.options import Json, PaintKind, Pairs, painted, support_set
 from napari_infoleak.cli.writing import write_arrays
 
 
@@ -23,6 +23,7 @@ def segment(
     output: Path,
     annotations: Path | None = None,
     support: Pairs | None = None,
+    annotations_kind: PaintKind = "classes",
     model: str = "membrane",
     axes: str | None = None,
     support_axes: str | None = None,
@@ -48,6 +49,9 @@ def segment(
         Paint on this very image: its shape without channels, 0 unlabelled, else class ids.
     support
         Another annotated image and its annotation; may be repeated.
+    annotations_kind
+        What the numbers of annotations are: classes, or instances, that is cells of another
+        program: they are turned into interior (1) and membrane (2).
     model
         Name of a shipped model (see infoleak models), or a model file.
     axes
@@ -88,7 +92,8 @@ def segment(
     picture = api.read(image, axes)
     planes = picture.sizes["T"] * picture.sizes["Z"]
     check_one_plane(outputs, planes, {"--output", "--cells"})
-    known = support_set(pairs, axes, support_axes, channel)
+    known = support_set(pairs, axes, support_axes, channel, annotations_kind)
+    paint = None if annotations is None else painted(annotations, annotations_kind)
     from napari_infoleak.infer.backends import tune_allocator  # this process is ours
 
     tune_allocator()
@@ -97,7 +102,7 @@ def segment(
             picture,
             known,
             model,
-            annotations=annotations,
+            annotations=paint,
             channel=channel,
             leak=leak,
             device=device,

@@ -14,7 +14,7 @@ from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar, duration
 from napari_infoleak.cli.console import note, print_json, table
 from napari_infoleak.cli.files import same_file
-from napari_infoleak.cli.options import Json, Pairs
+from napari_infoleak.cli.options import Json, PaintKind, Pairs, painted
 from napari_infoleak.core.errors import BadInput, Cancelled
 from napari_infoleak.core.progress import CancelToken
 
@@ -29,6 +29,7 @@ def train(
     minutes: float | None = None,
     steps: int | None = None,
     validation: Pairs | None = None,
+    annotations_kind: PaintKind = "classes",
     seed: int = 0,
     resume: Flag = False,
     axes: str | None = None,
@@ -63,6 +64,9 @@ def train(
     validation
         An image and its annotation that the model is judged by; may be repeated. By default some
         of the annotations are kept from training for it.
+    annotations_kind
+        What the numbers of annotations are: classes, or instances, that is cells of another
+        program: they are turned into interior (1) and membrane (2).
     seed
         The same seed, steps and files give the same model on one processor.
     resume
@@ -94,12 +98,13 @@ def train(
     tune()
     with stoppable() as stop, Bar() as bar:
         model = api.train(
-            pairs,
+            [(image, painted(paint, annotations_kind)) for image, paint in pairs],
             method=method,
             init=init,
             minutes=minutes,
             steps=steps,
-            validation=validation,
+            validation=validation
+            and [(image, painted(paint, annotations_kind)) for image, paint in validation],
             seed=seed,
             output=target,
             resume=resume,

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INTERIOR, MEMBRANE = 1, 2
-_GAP = 2  # pixels; a wider gap between two cells is no membrane
-_DEEP = 2  # pixels from the outline on which a pixel is surely inside
+_GAP = 3  # pixels to either cell; what is farther between two cells may be something else
 
 
 def annotation_of_cells(cells: Any) -> NDArray[np.uint8]:
     """Turn cells into an annotation of interior and membrane.
 
     Membrane is a narrow gap between two cells, or the outline of a cell, one pixel wide, where it
-    has no such gap beside it. What is deeper in a cell than two pixels is interior. The rest is left unlabelled: just beside an
-    outline nobody knows, and what no cell covers may be cells that were not found.
+    has no such gap beside it. What is deeper in a cell than two pixels is interior. The rest is
+    left unlabelled: just beside an outline nobody knows, and what no cell covers may be cells that
+    were not found.
 
     Parameters
     ----------
@@ -60,28 +60,21 @@ def annotation_of_cells(cells: Any) -> NDArray[np.uint8]:
 
 
 def _plane(cells: NDArray[Any]) -> NDArray[np.uint8]:
-    from scipy.ndimage import distance_transform_cdt, maximum_filter, minimum_filter
-    from skimage.segmentation import expand_labels
+    from scipy.ndimage import maximum_filter, minimum_filter
 
+    outline = (maximum_filter(cells, 3) != minimum_filter(cells, 3)) & (cells > 0)
+    gap = (cells == 0) & _meet(cells, _GAP)
     painted = np.zeros(cells.shape, np.uint8)
-    if not cells.any():
-        return painted
-    ids = np.unique(cells, return_inverse=True)[1].reshape(cells.shape).astype(np.int32)
-    ids += int(cells.min() > 0)  # without any gap the first cell would count as one
-    outline = (maximum_filter(ids, 3) != minimum_filter(ids, 3)) & (ids > 0)
-    near = expand_labels(ids, _GAP)
-    gap = (ids == 0) & _meet(near)
-    membrane = gap | (outline & (_meet(ids) | ~maximum_filter(gap, 3)))
-    depth = distance_transform_cdt(~np.pad(outline | (ids == 0), 1, mode="edge"), "chessboard")
-    painted[(depth[1:-1, 1:-1] >= _DEEP) & (ids > 0)] = INTERIOR
-    painted[membrane] = MEMBRANE
+    painted[(cells > 0) & ~maximum_filter(outline | (cells == 0), 3)] = INTERIOR
+    painted[gap | (outline & (_meet(cells, 1) | ~maximum_filter(gap, 3)))] = MEMBRANE
     return painted
 
 
-def _meet(ids: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell where two cells lie within one pixel; filters reach over the image's edge by mirrors."""
+def _meet(cells: NDArray[Any], reach: int) -> NDArray[np.bool_]:
+    """Tell where two cells lie within a number of pixels."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
-    lowest = minimum_filter(np.where(ids > 0, ids, np.iinfo(np.int32).max), 3)
-    found: NDArray[np.bool_] = maximum_filter(ids, 3) > lowest
+    side = 2 * reach + 1
+    lowest = minimum_filter(np.where(cells > 0, cells, np.iinfo(cells.dtype).max), side)
+    found: NDArray[np.bool_] = maximum_filter(cells, side) > lowest
     return found

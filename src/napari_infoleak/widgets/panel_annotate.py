@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout
 
+from napari_infoleak.api import annotation_of_cells
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.annotation import (
@@ -82,6 +84,8 @@ class AnnotatePanel(Section):
         self.add_class = flat_button("+ Add class", "annotate.add_class")
         self.painted = quiet_label()
         self.trouble = quiet_label(role="warn")
+        self.convert = ActionButton("Paint what these cells say", "annotate.convert")
+        self.convert.hide()
         self.support = SupportList(state, viewer)
         self.check = PaintCheck(state, viewer, explaining)
         self.brushwork = Brushwork(state, viewer)
@@ -102,6 +106,21 @@ class AnnotatePanel(Section):
         if source is None:
             return
         layer = new_annotation(self._viewer, source, self._state.classes)
+        self.layer.choose(layer)
+        self._viewer.layers.selection.active = layer
+
+    def convert_cells(self) -> None:
+        """Add an annotation layer with what the cells of the chosen layer say of classes."""
+        source, cells = self._state.source, self.layer.layer
+        if source is None or cells is None:
+            return
+        order = [source.grid_letters.index(letter) for letter in "YX"]
+        planes = np.moveaxis(cells.data, [order[0] - cells.ndim, order[1] - cells.ndim], [-2, -1])
+        paint = np.moveaxis(annotation_of_cells(planes), [-2, -1], order)
+        layer = new_annotation(
+            self._viewer, source, self._state.classes, paint, f"{cells.name} as paint"
+        )
+        cells.visible = False
         self.layer.choose(layer)
         self._viewer.layers.selection.active = layer
 
@@ -151,11 +170,13 @@ class AnnotatePanel(Section):
         self.add_row("", side_by_side(self.painted, self.check.ask))
         self.add_row("", self.check)
         self.add_row("", self.trouble)
+        self.add_row("", self.convert)
         self.add_row("", side_by_side(self.add_class, self.support.open_form, stretch=None))
         self.add_row("", self.support)
 
     def _connect(self) -> None:
         self.new.clicked.connect(self.make_layer)
+        self.convert.clicked.connect(self.convert_cells)
         self.another.clicked.connect(self.make_layer)
         self.add_class.clicked.connect(self.append_class)
         self.layer.chosen.connect(self._use_layer)
@@ -213,6 +234,7 @@ class AnnotatePanel(Section):
         source = self._state.source
         self._listen_to(layer)
         say(self.trouble, "")
+        self.convert.hide()
         if layer is None or source is None:
             self._forget()
             return
@@ -222,6 +244,7 @@ class AnnotatePanel(Section):
             self._state.classes = table.with_ids(annotation.count(0, 0).total)
         except BadInput as error:
             say(self.trouble, str(error))
+            self.convert.setVisible(isinstance(layer.data, np.ndarray))
             self._forget()
             return
         adopt(layer, self._state.classes)
