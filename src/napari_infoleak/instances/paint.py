@@ -75,6 +75,7 @@ def _meet(cells: NDArray[Any], reach: int) -> NDArray[np.bool_]:
     from scipy.ndimage import maximum_filter, minimum_filter
 
     side = 2 * reach + 1
-    lowest = minimum_filter(np.where(cells > 0, cells, np.iinfo(cells.dtype).max), side)
+    none = int(cells.max()) + 1  # no larger one: the filters compute in floating-point numbers
+    lowest = minimum_filter(np.where(cells > 0, cells.astype(np.int64), none), side)
     found: NDArray[np.bool_] = maximum_filter(cells, side) > lowest
     return found

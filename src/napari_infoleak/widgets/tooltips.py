@@ -35,8 +35,8 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "annotate.check": "Leave every stroke out in turn and see whether the others are answered\n"
         "better without it: finds what is painted with the wrong class.",
         "annotate.check_row": "Go there.",
-        "annotate.convert": "Turn the cells of another program into paint: outlines become membrane,\n"
-        "the inside interior. The cells stay as they are.",
+        "annotate.convert": "Turn the cells of another program into paint: outlines become\n"
+        "membrane, the inside interior. The cells stay as they are.",
         "annotate.undo": "Take back the last stroke, on whatever slice it is (Ctrl+Z).",
         "annotate.redo": "Do again what was taken back (Ctrl+Shift+Z).",
         "support.add": "Let the paint on another image leak into the answer for this one.",
