@@ -122,3 +122,32 @@ def test_an_array_is_known_again(tiny, image, strokes):
     same = il.Image.from_array(np.load(image), "ZYX", name="another name")
     assert il.replay(recording.session, same).same_image
     assert not il.replay(recording.session, np.load(image)[:, ::-1]).same_image
+
+
+def test_corrected_cells_are_corrected_again(tiny, image, strokes):
+    from napari_infoleak.instances.union import keep_finished
+    from napari_infoleak.session.corrections import correction
+
+    recording = Recording(image)
+    recording.paint(strokes)
+    recording.step("segment")
+    recording.step("cells", method="watershed", min_size=5)
+    answer = il.segment(image, annotations=strokes, axes="ZYX")
+    cells = il.cells(answer, method="watershed", min_size=5)
+    fresh = cells.copy()
+    corrections = il.Corrections(cells, axes="ZYX")
+    one = int(cells[1, 20, 20])
+    rows = np.flatnonzero((cells == one).any((0, 2)))
+    columns = np.flatnonzero((cells == one).any((0, 1)))
+    for x in (columns[len(columns) // 2], columns[len(columns) // 3]):
+        step = corrections.split([(1, int(rows[0]) - 1, int(x)), (1, int(rows[-1]) + 1, int(x))])
+        recording.step("correct", **correction(step))
+    recording.step("correct", **correction(corrections.undo(), taken_back=True))
+    assert not np.array_equal(cells, fresh)
+    done = il.replay(recording.session.compact())
+    assert np.array_equal(done.cells, cells)
+    recording.step("cells", method="watershed", min_size=5, finished=[one])
+    done = il.replay(recording.session.compact())
+    assert np.array_equal(done.cells, keep_finished(fresh, cells, [one]))
+    recording.step("segment")
+    assert il.replay(recording.session).cells is None

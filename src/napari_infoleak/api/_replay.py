@@ -14,12 +14,15 @@ from napari_infoleak.api._cells import cells
 from napari_infoleak.api._inputs import annotated, as_image, is_path
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
+from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
+from napari_infoleak.instances.union import keep_finished
 from napari_infoleak.session import Session, Step, fingerprint, load_session, needed_steps
+from napari_infoleak.session.corrections import correct
 from napari_infoleak.session.places import open_journal
 from napari_infoleak.session.session import OWN
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
     from napari_infoleak.session import ImageReference
 
-_REPEATED = ("segment", "cells")
+_REPEATED = ("segment", "cells", "correct")
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +170,7 @@ class _Player:
         """Do every step that counts, with the paint as it was then."""
         self.loaded[OWN] = image
         needed = {step.number: step for step in needed_steps(self.session.steps)}
-        past, answer, found, names = Session(), None, None, []
+        past, answer, found, names, outdated = Session(), None, None, list[str](), False
         for record in self.session.records:
             past.take(record)
             step = needed.get(record["number"]) if record["kind"] == "step" else None
@@ -176,13 +179,18 @@ class _Player:
             names.append(step.name)
             if step.name == "segment":
                 answer = _joined(answer, image, *self._segment(past, step, image))
-            elif answer is not None:
-                found = self._cells(past, step, answer, image)
+                outdated = True
+            elif step.name == "cells" and answer is not None:
+                found = self._cells(past, step, answer, image, found)
+                outdated = False
+            elif found is not None:
+                correct(labels_to_canonical(found, image.label_axes), step.arguments)
         if answer is None:
             names.append("segment")
             answer, _ = self._segment(past, _plain(past), image)
         left_out = (step.name for step in needed.values() if step.name not in _REPEATED)
-        return Replayed(image, answer, found, True, tuple(names), tuple(left_out))
+        cells_now = None if outdated else found
+        return Replayed(image, answer, cells_now, True, tuple(names), tuple(left_out))
 
     def transfer(self, image: Image) -> Replayed:
         """Segment another image with what was painted, and make cells if cells were made."""
@@ -194,7 +202,7 @@ class _Player:
         made = next((s for s in reversed(needed) if s.name == "cells"), None)
         found = None if made is None else self._cells(session, made, answer, image)
         names = ("segment",) if made is None else ("segment", "cells")
-        left_out = tuple(step.name for step in needed if step.name not in _REPEATED)
+        left_out = tuple(step.name for step in needed if step.name not in ("segment", "cells"))
         return Replayed(image, answer, found, False, names, left_out)
 
     def _segment(
@@ -230,8 +238,15 @@ class _Player:
         named = past.classes.with_ids(result.class_ids)
         return replace(result, classes=named), part
 
-    def _cells(self, past: Session, step: Step, answer: Result, image: Image) -> NDArray[np.uint32]:
-        """Make cells as it was done."""
+    def _cells(
+        self,
+        past: Session,
+        step: Step,
+        answer: Result,
+        image: Image,
+        before: NDArray[np.uint32] | None = None,
+    ) -> NDArray[np.uint32]:
+        """Make cells as it was done; the finished ones of those before stay."""
         membrane = membrane_index(answer.class_ids, past.classes.with_ids(answer.class_ids))
         walls = Image.from_array(
             answer.probabilities[membrane],
@@ -245,7 +260,11 @@ class _Player:
             for name in ("method", "min_size")
             if step.arguments.get(name) is not None
         }
-        return cells(walls, **chosen, **self.listening)
+        made = cells(walls, **chosen, **self.listening)
+        finished = step.arguments.get("finished")
+        if finished and before is not None:
+            made = keep_finished(made, before, finished)
+        return made
 
     def _path(self, reference: ImageReference) -> str | Path | None:
         """Return where an image lies by now, if that was said."""

@@ -19,7 +19,10 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
 from napari_infoleak.io.output import Kind
 
-_LEFT_OUT = {"train": "its trainings, whose models are used as they are"}
+_LEFT_OUT = {
+    "train": "its trainings, whose models are used as they are",
+    "correct": "corrections of cells, which belong to the other image",
+}
 
 
 def replay(

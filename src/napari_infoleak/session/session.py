@@ -212,9 +212,13 @@ def needed_steps(steps: list[Step]) -> list[Step]:
     the cells made before. Trainings are all needed, as the models that they made are still there.
     """
     kept: list[Step] = []
-    for step in reversed(steps):
-        if not any(_replaces(later, step) for later in kept):
-            kept.append(step)
+    for index in range(len(steps) - 1, -1, -1):
+        step = steps[index]
+        if any(_replaces(later, step) for later in kept):
+            continue
+        kept.append(step)
+        if step.arguments.get("finished"):  # cells that stayed of those before
+            return steps[:index] + kept[::-1]
     return kept[::-1]
 
 
@@ -274,13 +278,16 @@ def done(number: int, result: Mapping[str, Any]) -> Record:
 
 
 def _replaces(later: Step, earlier: Step) -> bool:
-    if later.name == "segment" and earlier.name in ("segment", "cells"):
+    of_cells = ("cells", "correct")
+    if later.name == "segment" and earlier.name in ("segment", *of_cells):
         outer, inner = (one.arguments.get("region") for one in (later, earlier))
         return (
             earlier.name == "cells" or outer is None or (inner is not None and _holds(outer, inner))
         )
-    if later.name == earlier.name == "cells":
+    if later.name == "cells" and earlier.name in of_cells:
         return True
+    if earlier.name == "correct":
+        return False
     return later.name == earlier.name and later.arguments == earlier.arguments
 
 

@@ -86,6 +86,7 @@ class Correcting(QObject):
     """
 
     armed = Signal(object)  # Tool or None
+    corrected = Signal(object, int)  # the Step, and 1 if it was made, -1 if it was taken back
     changed = Signal()
     said = Signal(str, str)
 
@@ -308,6 +309,7 @@ class Correcting(QObject):
             self._outline_some(step.place[0], before ^ after)
         if step.gained and self._state.cells is not None:
             self._state.cells += direction * step.gained
+        self.corrected.emit(step, direction)
         self.said.emit(words, "")
         self.changed.emit()
 

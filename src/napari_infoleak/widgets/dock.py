@@ -187,6 +187,7 @@ class InfoleakDock(QWidget):
         self.cells.said.connect(footer.say)
         self.export.said.connect(footer.say)
         self.keeping.said.connect(footer.say)
+        self.cells.correcting.corrected.connect(self.keeping.note_correction)
         self.resume.said.connect(footer.say)
         self.session.said.connect(footer.say)
         for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):

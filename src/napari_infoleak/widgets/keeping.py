@@ -14,6 +14,7 @@ from napari_infoleak.core.region import Region
 from napari_infoleak.io.weights import weights_hash
 from napari_infoleak.session import places
 from napari_infoleak.session import session as records
+from napari_infoleak.session.corrections import correction
 from napari_infoleak.session.images import ImageReference, fingerprint
 from napari_infoleak.session.journal import Journal
 from napari_infoleak.session.paint import Paint
@@ -326,6 +327,14 @@ class Keeping(QObject):
             self._note_model(path)
         self._note(records.done(number, {} if path is None else {"path": str(path)}))
 
+    def note_correction(self, step: Any, direction: int) -> None:
+        """Write down that cells were corrected by hand, or that this was taken back."""
+        if self._source is not None and self.session.records and self._step is None:
+            told = correction(step, taken_back=direction < 0)
+            number = self.session.next_step
+            self._note(records.step(number, "correct", told))
+            self._note(records.done(number, {}))
+
     # ------------------------------------------------------------------ writing
 
     def _settings_changed(self, value: Any = None) -> None:
@@ -508,4 +517,6 @@ def _plain(request: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = [edge for pair in value.bounds for edge in pair]
         elif value is None or isinstance(value, str | int | float | bool):
             plain[name] = value
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], int):
+            plain[name] = list(value)
     return plain
