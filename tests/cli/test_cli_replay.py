@@ -70,7 +70,7 @@ def test_what_is_wrong_is_one_line(tiny, run, session, tmp_path):
     moved = f"cells={tmp_path / 'moved.npy'}"
     assert run("replay", session, "--image", moved, "--output", tmp_path / "out").status == 0
     assert "OLD=NEW" in run("replay", session, "--image", "x", "--output", "o").complaint
-    assert "no session" in run("replay", tmp_path / "none", "--output", "o").complaint
+    assert "No such file" in run("replay", tmp_path / "none", "--output", "o").complaint
     ran = run("replay", tmp_path / "strokes.npy", "--output", tmp_path / "out")
     assert ran.status == 2
     assert "no session" in ran.complaint
