@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 STACKS = ("isbi2012", "vnc_stack1", "fib25")
 PAINT = ("10", "dense")
 STATIC, ORDERED, ONCE, RANDOM, FOREST = "static", "ordered", "one-shot", "random order", "forest"
+ARMS = (STATIC, ORDERED, ONCE, RANDOM, FOREST)
 BINS = ((1, 1), (2, 4), (5, 99))
 REACH = 2
 
@@ -78,23 +80,20 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     kept, model = Kept(options.json), model_hash(options.model)
     referee, forest = Referee(options.referee), Forest()
-    for name in STACKS:
-        raw, truth = stack(options.data, name, options.side)
-        for amount in PAINT:
-            for seed in range(options.seeds):
-                start = start_of(len(raw), seed)
-                paint = referee.paint(truth[start], amount, seed)
-                for arm in (STATIC, ORDERED, ONCE, RANDOM, FOREST):
-                    key: Row = {"set": name, "paint": amount, "arm": arm, "seed": seed}
-                    key |= {"side": options.side, "model": "" if arm == FOREST else model}
-                    if not kept.has(key):
-                        before = time.process_time()
-                        labels, confidence = walk(
-                            arm, raw, start, paint, seed, options.model, forest
-                        )
-                        spent = time.process_time() - before
-                        scores = overlaps(labels, truth, start)
-                        kept.add(key, figures(scores, confidence, start, spent))
+    stacks = {name: stack(options.data, name, options.side) for name in STACKS}
+    for seed, name, amount in product(range(options.seeds), STACKS, PAINT):
+        raw, truth = stacks[name]
+        start = start_of(len(raw), seed)
+        paint = referee.paint(truth[start], amount, seed)
+        for arm in ARMS:
+            key: Row = {"set": name, "paint": amount, "arm": arm, "seed": seed}
+            key |= {"side": options.side, "model": "" if arm == FOREST else model}
+            if kept.has(key):
+                continue
+            before = time.process_time()
+            labels, confidence = walk(arm, raw, start, paint, seed, options.model, forest)
+            spent = time.process_time() - before
+            kept.add(key, figures(overlaps(labels, truth, start), confidence, start, spent))
     rows = of(kept.current(model), side=options.side)
     text = "\n\n".join(
         [PROTOCOL.format(side=options.side), table(rows), CONFIDENCE, sure_table(rows), SOURCE]
@@ -194,7 +193,7 @@ def table(rows: list[Row]) -> str:
     lines = []
     for name in STACKS:
         for amount in PAINT:
-            for arm in (STATIC, ORDERED, ONCE, RANDOM, FOREST):
+            for arm in ARMS:
                 own = of(rows, set=name, paint=amount, arm=arm)
                 if own:
                     cells = [shown(own, f"iou_{low}", span=low > 1) for low, _ in BINS]

@@ -124,3 +124,20 @@ def test_bad_input_is_one_line_and_exit_2(run, walls, case):
     assert done.status == 2
     assert expected in done.complaint
     assert set(os.listdir()) == before
+
+
+def test_cells_keep_their_number_and_become_tracks(run, folder):
+    done = run("cells", "truth.tif", "--output", "c.ome.tif", "--link", "Z", "--min-size", "20",
+               "--tracks", "01_RES", "--json")  # fmt: skip
+    assert done.status == 0, done.err
+    report = done.json
+    cells, _ = il.read_labels("c.ome.tif")
+    cells = np.asarray(cells)
+    assert cells[0, 4, 4] == cells[2, 4, 4] > 0
+    assert report["cells"] == len(np.unique(cells)) - 1
+    assert report["events"] == []
+    assert report["outputs"]["tracks"] == "01_RES"
+    assert (folder / "01_RES" / "mask002.tif").is_file()
+    done = run("cells", "truth.tif", "--output", "c.ome.tif", "--tracks", "01_RES")
+    assert done.status == 2
+    assert "--link" in done.complaint

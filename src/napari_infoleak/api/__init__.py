@@ -24,6 +24,7 @@ from napari_infoleak.api._evaluate import evaluate, planes_seen
 from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
 from napari_infoleak.api._grow import add_class
 from napari_infoleak.api._inputs import annotated
+from napari_infoleak.api._link import Linked, link
 from napari_infoleak.api._membranes import Membranes, membranes_of
 from napari_infoleak.api._model import Model, model_path
 from napari_infoleak.api._replay import Replayed, replay
@@ -39,6 +40,7 @@ from napari_infoleak.segmenters.registry import methods, models
 __all__ = [
     "MOST_PLANES",
     "Corrections",
+    "Linked",
     "Membranes",
     "Model",
     "Replayed",
@@ -51,6 +53,7 @@ __all__ = [
     "cells",
     "doubtful",
     "evaluate",
+    "link",
     "membrane_index",
     "membranes_of",
     "methods",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -36,6 +38,8 @@ def cells(
     border: float | None = None,
     min_size: int | None = None,
     fill: Annotated[bool, Parameter(negative=())] = False,
+    link: Literal["Z", "T"] | None = None,
+    tracks: Path | None = None,
     json: Json = False,
 ) -> None:
     """Make cells of membranes.
@@ -68,6 +72,10 @@ def cells(
         Fewest pixels of a cell.
     fill
         Divide the membranes among the cells, so that cells touch.
+    link
+        Let cells keep their number from plane to plane (Z) or from time to time (T).
+    tracks
+        Folder for the linked cells in the layout of the Cell Tracking Challenge.
     json
         Print the result as JSON.
     """
@@ -75,8 +83,12 @@ def cells(
     check_outputs(outputs, [membranes, image], {"--table": TABLES})
     if image is not None and table is None:
         raise BadInput("--image says how bright cells are, in a table: give --table CSV, too")
+    if tracks is not None and link is None:
+        raise BadInput("--tracks needs cells that keep their number: add --link T, or --link Z")
     begin = time.monotonic()
     source = api.membranes_of(membranes, axes, membrane)
+    if link == "Z" and dims is None:
+        dims = 2  # a volume has one number for a cell already
     check_one_plane({"--output": output}, _planes(source), {"--output"})
     settings: dict[str, Any] = {
         "method": method,
@@ -87,8 +99,16 @@ def cells(
         "min_size": min_size,
         "keep_membrane": not fill,
     }
+    events: Sequence[Any] = ()
+    written = {"cells": str(output)} | ({"table": str(table)} if table else {})
     with Bar() as bar:
         found = api.cells(source, **settings, progress=bar)
+        if link is not None:
+            linked = api.link(found, link, axes=source.axes, progress=bar)
+            found, events = linked.cells, linked.events
+            if tracks is not None:
+                written["tracks"] = str(linked.write_tracks(tracks))
+            settings["link"] = link
         made = provenance(source=membranes.name, before=_before(membranes), settings=settings)
         place = source.calibration
         # Measured first: what can fail in it fails before a file is there.
@@ -112,7 +132,8 @@ def cells(
         "axes": source.axes,
         "shape": list(found.shape),
         "cells": int(np.count_nonzero(np.unique(found))),
-        "outputs": {"cells": str(output)} | ({"table": str(table)} if table else {}),
+        **({} if link is None else {"events": [asdict(event) for event in events]}),
+        "outputs": written,
         "seconds": round(time.monotonic() - begin, 3),
         "provenance": made,
     }
@@ -149,5 +170,8 @@ def _say(report: dict[str, Any]) -> None:
     shape = " x ".join(map(str, report["shape"]))
     print(f"{report['axes']} {shape} in {report['seconds']:.1f} s")
     print(f"{report['cells']} cells")
+    if "events" in report:
+        kinds = [event["kind"] for event in report["events"]]
+        print(f"{kinds.count('split')} splits, {kinds.count('merge')} merges")
     for kind, path in report["outputs"].items():
         print(f"{kind}: {path}")

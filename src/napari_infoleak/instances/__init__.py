@@ -20,6 +20,8 @@ A map of membrane probability goes in, a number for every cell comes out.
     What a stroke touches and where it runs, what a correction changed, what it teaches.
 ``measure``, ``outlines``
     A table of cells in the units of the image.
+``link``
+    Cells found again in the next frame; what was split and merged.
 ``engine``
     The costly steps, by bioimage-cpp where it is installed, else by scipy and scikit-image.
 ``membranes``

@@ -9,6 +9,8 @@ What a file holds decides how it is read; its suffix decides how it is written.
 ``write``
     Labels, probabilities, cells, uncertainty or images, with axes, scale, units, class names and
     provenance. A file appears whole or not at all.
+``tracks.write_tracks``
+    Cells over time in the folder layout of the Cell Tracking Challenge.
 ``save_weights``, ``load_weights``, ``read_header``, ``weights_hash``
     Model files: safetensors with a JSON header. Nothing in here ever unpickles.
 
