@@ -80,6 +80,23 @@ def test_another_image_gets_the_paint_as_support(tiny, image, other, strokes):
     assert done.cells.shape == (2, 48, 64)
 
 
+def test_labels_that_were_spread_are_spread_again(tiny, image, strokes, other):
+    recording = Recording(image)
+    recording.paint(strokes)
+    recording.add_image(1, other)
+    recording.paint(strokes[:2], 1)
+    recording.step("segment")
+    recording.step("propagate", axis="Z", stop_below=0.6, leak=0.9)
+    done = il.replay(recording.session)
+    assert done.steps == ("propagate",)  # it outdates what was answered before
+    support = il.SupportSet().add(il.read(other, "ZYX"), strokes[:2])
+    wanted = il.propagate(
+        image, strokes, "Z", support=support, axes="ZYX", stop_below=0.6, leak=0.9
+    )
+    assert done.result.labels.tobytes() == wanted.labels.tobytes()
+    assert [one.key for one in done.result.frames] == [one.key for one in wanted.frames]
+
+
 def test_support_images_count(tiny, image, other, strokes, stack):
     recording = Recording(image)
     recording.paint(strokes)

@@ -11,6 +11,7 @@ from napari_infoleak.api import Spread
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.spread.walk import SpreadFrame
 from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.command import done_in, python_script, segment_words
 from napari_infoleak.widgets.panel_spread import in_words
 
 
@@ -141,6 +142,18 @@ def test_another_image_forgets_the_last(
     painted.state.source = None
     assert painted.spread.plot.isHidden()
     assert painted.spread.words.text() == ""
+
+
+def test_the_command_does_the_same(painted: Any, settle: Any) -> None:
+    painted.spread.stop.setValue(0.7)
+    painted.spread.spread()
+    settle(painted)
+    done = done_in(painted.state, painted.keeping.session.steps)
+    words = segment_words(done)
+    assert words[:2] == ["infoleak", "propagate"]
+    assert words[words.index("--axis") + 1] == "Z"
+    assert words[words.index("--stop-below") + 1] == "0.7"
+    assert "il.propagate(image, axis='Z', stop_below=0.7, annotations=" in python_script(done)
 
 
 def test_closing_all_layers_is_no_error(painted: Any, viewer: Any, settle: Any) -> None:

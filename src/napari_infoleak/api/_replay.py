@@ -14,6 +14,7 @@ from napari_infoleak.api._cells import cells
 from napari_infoleak.api._inputs import annotated, as_image, is_path
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
+from napari_infoleak.api._spread import propagate
 from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from napari_infoleak.session import ImageReference
 
-_REPEATED = ("segment", "cells", "correct")
+_REPEATED = ("segment", "propagate", "cells", "correct")
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +181,8 @@ class _Player:
             if step.name == "segment":
                 answer = _joined(answer, image, *self._segment(past, step, image))
                 outdated = True
+            elif step.name == "propagate":
+                answer, outdated = self._spread(past, step, image), True
             elif step.name == "cells" and answer is not None:
                 found = self._cells(past, step, answer, image, found)
                 outdated = False
@@ -211,15 +214,8 @@ class _Player:
         """Answer with the paint of a moment; on another image all paint is support."""
         arguments = step.arguments
         channel = arguments.get("channel")
-        support = SupportSet()
         own = None if past.annotation is None else past.layers[past.annotation]
-        pairs = [past.layers[number] for number in past.supports]
-        if other and own is not None and own.paint:
-            pairs.insert(0, own)
-        for layer in pairs:
-            shown = self.image(layer.image)
-            paint = layer.paint.whole(shown.label_axes)
-            support = annotated(support, shown, paint, channel=channel)
+        support = self._support(past, channel, with_own=other)
         painted = not other and own is not None and bool(own.paint)
         region = arguments.get("region")
         part = None if region is None else Region(*region)
@@ -237,6 +233,40 @@ class _Player:
         )
         named = past.classes.with_ids(result.class_ids)
         return replace(result, classes=named), part
+
+    def _spread(self, past: Session, step: Step, image: Image) -> Result:
+        """Spread the paint of a moment over all frames."""
+        chosen = {
+            name: step.arguments[name]
+            for name in ("channel", "leak", "stop_below")
+            if step.arguments.get(name) is not None
+        }
+        if past.annotation is None:
+            raise BadInput("the session spread labels, but holds no paint of their image")
+        result = propagate(
+            image,
+            past.layers[past.annotation].paint.whole(image.label_axes),
+            str(step.arguments.get("axis", "Z")),
+            str(step.arguments.get("model", "membrane")),
+            support=self._support(past, chosen.get("channel")) or None,
+            **chosen,
+            **self.settings,
+            **self.listening,
+        )
+        return replace(result, classes=past.classes.with_ids(result.class_ids))
+
+    def _support(self, past: Session, channel: int | None, *, with_own: bool = False) -> SupportSet:
+        """Other annotated images of a moment; with the paint on the image itself, if wanted."""
+        support = SupportSet()
+        own = None if past.annotation is None else past.layers[past.annotation]
+        layers = [past.layers[number] for number in past.supports]
+        if with_own and own is not None and own.paint:
+            layers.insert(0, own)
+        for layer in layers:
+            shown = self.image(layer.image)
+            paint = layer.paint.whole(shown.label_axes)
+            support = annotated(support, shown, paint, channel=channel)
+        return support
 
     def _cells(
         self,

@@ -15,6 +15,8 @@ from napari_infoleak.session.paint import Difference, Paint
 Record = dict[str, Any]
 
 FORMAT = 1
+ANSWERS = ("segment", "propagate")
+"""Steps that label the image."""
 OWN = 0
 """Number of the image that the session is about; others are its support images."""
 
@@ -50,7 +52,7 @@ class Step:
     number : int
         Steps are counted in their order.
     name : str
-        ``"segment"``, ``"train"``, ``"cells"`` ...
+        ``"segment"``, ``"propagate"``, ``"train"``, ``"cells"`` ...
     arguments : mapping
         Plain JSON.
     result : mapping
@@ -279,7 +281,7 @@ def done(number: int, result: Mapping[str, Any]) -> Record:
 
 def _replaces(later: Step, earlier: Step) -> bool:
     of_cells = ("cells", "correct")
-    if later.name == "segment" and earlier.name in ("segment", *of_cells):
+    if later.name in ANSWERS and earlier.name in (*ANSWERS, *of_cells):
         outer, inner = (one.arguments.get("region") for one in (later, earlier))
         return (
             earlier.name == "cells" or outer is None or (inner is not None and _holds(outer, inner))

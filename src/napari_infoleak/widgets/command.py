@@ -89,7 +89,7 @@ def done_in(state: DockState, steps: Sequence[Step] = ()) -> Done | None:
         other = _file(missing, pair.source.layer, f"{stem(pair.source.name)}.tif")
         paint = _file(missing, pair.annotation, f"{stem(pair.annotation.name)}.tif")
         done.supports.append((other, paint, pair.source.axes))
-    told = _last(steps, "segment") if state.answer is not None else {}
+    told = _last(steps, "segment", "propagate") if state.answer is not None else {}
     done.settings = _settings(state, source, told)
     done.trainings = _trainings(steps, str(done.settings.get("model", "")))
     if state.cells is not None:
@@ -109,7 +109,7 @@ def command_lines(done: Done) -> str:
 
 def segment_words(done: Done) -> list[str]:
     """Return the program and the arguments that give the dock's labels."""
-    words = ["infoleak", "segment", done.image]
+    words = ["infoleak", "propagate" if "axis" in done.settings else "segment", done.image]
     if done.annotation:
         words += ["--annotations", done.annotation]
     for image, paint, _ in done.supports:
@@ -143,7 +143,11 @@ def python_script(done: Done) -> str:
     chosen = dict(done.settings)
     if done.annotation:
         chosen["annotations"] = done.annotation
-    lines.append(f"result = il.segment({', '.join([*given, *_keywords(chosen)])})")
+    spread = "axis" in chosen
+    if spread and done.supports:
+        given[-1] = "support=support"
+    does = "propagate" if spread else "segment"
+    lines.append(f"result = il.{does}({', '.join([*given, *_keywords(chosen)])})")
     lines.append("place = result.calibration")
     output = f"il.write({done.output('labels')!r}, result.labels"
     lines.append(f"{output}, axes=result.axes, classes=result.classes, **place)")
@@ -173,15 +177,17 @@ def bare(path: str) -> str:
     return Path(name).stem
 
 
-def _last(steps: Sequence[Step], name: str) -> Mapping[str, Any]:
-    """Return the arguments of the last step of a name; empty if there is none."""
-    return next((step.arguments for step in reversed(steps) if step.name == name), {})
+def _last(steps: Sequence[Step], *names: str) -> Mapping[str, Any]:
+    """Return the arguments of the last step of some names; empty if there is none."""
+    return next((step.arguments for step in reversed(steps) if step.name in names), {})
 
 
 def _settings(state: DockState, source: Source, told: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the answer was asked with, or what is chosen while there is none."""
     chosen = {"model": state.model, "channel": state.channel, "leak": state.leak}
     chosen |= {name: told[name] for name in chosen if name in told}
+    if "axis" in told:  # labels were spread, and not every frame answered by itself
+        chosen |= {name: told[name] for name in ("axis", "stop_below") if told.get(name)}
     if chosen["model"] == DEFAULT_MODEL:
         del chosen["model"]
     if chosen["channel"] is None or source.channels == 1:

@@ -39,6 +39,7 @@ WRITE_MS = 300
 """How long paint may wait to be written down: with the writing itself, far below a second."""
 STEPS = {
     f"{jobs.HERE}.segment": "segment",
+    f"{jobs.HERE}.propagate": "propagate",
     f"{jobs.HERE}.train": "train",
     f"{jobs.HERE}.make_cells": "cells",
 }
