@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from napari_infoleak.io import read, read_labels
 from napari_infoleak.io.samples import sample_path
@@ -36,11 +37,9 @@ def pasted(text: str) -> None:
             run("-m", "napari_infoleak", *words[1:])
 
 
-def test_command_python_and_replay_give_what_the_dock_gave(
-    dock: Any, finish: Any, tmp_path: Path
-) -> None:
-    from qtpy.QtWidgets import QApplication
-
+@pytest.fixture
+def painted(dock: Any, finish: Any, tmp_path: Path) -> Any:
+    """A dock with a small stack and its strokes, both in files."""
     pixels = np.asarray(read(sample_path("em_stack")).data)[0, 0, 4:7, :96, :112]
     strokes = np.asarray(read_labels(sample_path("em_stack", "strokes"))[0])[4:7, :96, :112]
     path = tmp_path / "my cells.npy"
@@ -54,44 +53,60 @@ def test_command_python_and_replay_give_what_the_dock_gave(
     assert set(dock.state.count.total) == {1, 2}
     dock.export.save_to(tmp_path / "paint.tif", "annotation")
     finish(dock)
+    return dock
 
-    assert dock.training.start("unet", 0.05, "none")
-    finish(dock)
-    dock.segment.leak.setValue(0.5)
-    dock.segment.segment_stack()
-    finish(dock)
-    dock.cells.method.setCurrentIndex(0)
-    dock.cells.min_size.setValue(30)
-    dock.cells.make_cells()
-    finish(dock)
-    labels = np.asarray(dock.viewer.layers["my cells labels"].data).tobytes()
-    cells = np.asarray(dock.viewer.layers["my cells cells"].data)
-    assert Path(dock.state.model).parent == tmp_path / "models"
 
-    def assert_same(labels_file: Path, cells_file: Path) -> None:
-        assert np.asarray(read_labels(labels_file)[0]).tobytes() == labels
-        assert np.array_equal(read_labels(cells_file)[0], cells)
+def assert_done_again(dock: Any, folder: Path) -> None:
+    """Compare the bytes of layers with those of commands, of Python and of a replay."""
+    from qtpy.QtWidgets import QApplication
 
-    made = [tmp_path / f"my cells_{what}.ome.tif" for what in ("labels", "cells")]
+    shown = [dock.viewer.layers[f"my cells {what}"].data for what in ("labels", "cells")]
+    made = [folder / f"my cells_{what}.ome.tif" for what in ("labels", "cells")]
+
+    def assert_same(files: list[Path]) -> None:
+        for file, values in zip(files, shown, strict=True):
+            array = np.asarray(read_labels(file)[0])
+            assert array.astype(values.dtype).tobytes() == np.asarray(values).tobytes()
+
     dock.export.copy_command()
-    assert "# infoleak train" in QApplication.clipboard().text()
     pasted(QApplication.clipboard().text())
-    assert_same(*made)
+    assert_same(made)
     for file in made:
         file.unlink()
     dock.export.copy_python()
     run("-c", QApplication.clipboard().text())
-    assert_same(*made)
+    assert_same(made)
+    assert dock.session.save_to(folder / "a.infoleak")
+    (folder / "models").rename(folder / "gone")  # as on another computer
+    run("-m", "napari_infoleak", "replay", folder / "a.infoleak", "--output", folder / "out")
+    assert_same([folder / "out" / file.name.replace(" ", "_") for file in made])
 
-    assert dock.session.save_to(tmp_path / "a.infoleak")
-    (tmp_path / "models").rename(tmp_path / "gone")  # as on another computer
-    run("-m", "napari_infoleak", "replay", tmp_path / "a.infoleak", "--output", tmp_path / "out")
-    assert_same(*(tmp_path / "out" / file.name.replace(" ", "_") for file in made))
+
+def test_training_and_cells_are_done_again(painted: Any, finish: Any, tmp_path: Path) -> None:
+    assert painted.training.start("unet", 0.05, "none")
+    finish(painted)
+    assert Path(painted.state.model).parent == tmp_path / "models"
+    painted.segment.leak.setValue(0.5)
+    painted.segment.segment_stack()
+    finish(painted)
+    painted.cells.min_size.setValue(30)
+    painted.cells.make_cells()
+    finish(painted)
+    assert_done_again(painted, tmp_path)
+
+
+def test_spread_is_done_again(painted: Any, finish: Any, tmp_path: Path) -> None:
+    assert painted.spreading.start("Z", 0.25)
+    finish(painted)
+    painted.cells.make_cells()
+    finish(painted)
+    assert_done_again(painted, tmp_path)
 
 
 PAINTER = """
 import sys, time
 import numpy as np
+import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
 application = QApplication([])

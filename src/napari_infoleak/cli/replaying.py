@@ -21,6 +21,7 @@ from napari_infoleak.io.output import Kind
 
 _LEFT_OUT = {
     "train": "its trainings, whose models are used as they are",
+    "propagate": "spreading, which takes paint on the other image itself: it is segmented",
     "correct": "corrections of cells, which belong to the other image",
 }
 
