@@ -74,9 +74,9 @@ def written(folder: Path) -> Session:
 
 def crash(dock: Any) -> None:
     """End a dock as the system does when the process is gone: nothing more is written."""
-    dock.keeping._journal.close()
-    dock.keeping._journal = None
-    dock.keeping._state = None
+    recorder = dock.keeping._recorder
+    recorder._journal.close()
+    recorder._journal = recorder.source = None
     dock.keeping._soon.stop()
 
 

@@ -156,6 +156,11 @@ def fingerprint(image: Image) -> str:
     A sha256 over size, type and pixels: of all planes up to 16 MB, and of planes spread evenly
     over a larger image, of which the middle is taken where a plane is larger still. Whether an axis
     is called T or Z does not matter.
+
+    Raises
+    ------
+    BadInput
+        If the pixels cannot be read.
     """
     _, channels, _, rows, columns = image.data.shape
     places = [(t, c, z) for t, z in np.ndindex(*image.label_shape[:2]) for c in range(channels)]
@@ -165,7 +170,10 @@ def fingerprint(image: Image) -> str:
     cut = tuple(slice(max(0, (n - side) // 2), (n + side) // 2 + 1) for n in (rows, columns))
     most = max(1, READ // max(1, min(rows, side) * min(columns, side) * dtype.itemsize))
     for index in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round()):
-        plane = np.asarray(image.data[places[int(index)]][cut])
+        try:
+            plane = np.asarray(image.data[places[int(index)]][cut])
+        except Exception as error:  # any codec or file system may stand behind a lazy array
+            raise BadInput(f"the pixels of {image.name} cannot be read ({error})") from error
         digest.update(np.ascontiguousarray(plane, dtype=dtype).data)
     return digest.hexdigest()
 

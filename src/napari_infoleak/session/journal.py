@@ -8,6 +8,7 @@ the session needs, it is written anew.
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import json
 import os
@@ -135,6 +136,7 @@ class Journal:
 
 _BINARY = getattr(os, "O_BINARY", 0)
 _FAR = 0x7FFFFFFE
+_TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
 
 
 def _lock(file: IO[bytes]) -> bool:
@@ -148,8 +150,8 @@ def _lock(file: IO[bytes]) -> bool:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in _TAKEN  # a file system without locks has no other windows
     return True
 
 

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
-from napari_infoleak.io.weights import weights_hash
-from napari_infoleak.session import places
 from napari_infoleak.session import session as records
 from napari_infoleak.session.corrections import correction
-from napari_infoleak.session.images import ImageReference, fingerprint
-from napari_infoleak.session.journal import Journal
-from napari_infoleak.session.paint import Paint
 from napari_infoleak.session.session import OWN, Session
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.annotation import Annotation
 from napari_infoleak.widgets.layers import note, position, show_plane
+from napari_infoleak.widgets.recorder import Recorder
 from napari_infoleak.widgets.tracking import Tracked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from napari import Viewer
     from napari.layers import Labels
@@ -71,16 +65,11 @@ class Keeping(QObject):
         super().__init__(worker)
         self._state, self._worker, self._viewer = state, worker, viewer
         self._layer: Labels | None = None
-        self._journal: Journal | None = None
         self._tracked: dict[str, Tracked] = {}
-        self._fingerprints: dict[int, tuple[Any, str]] = {}
-        self._source: Source | None = None
-        self._outdated: Journal | None = None
         self._dragging = False
         self._far = False  # whether other slices than the one on screen may have changed
         self._step: int | None = None
-        self._told = ""
-        self.session = Session()
+        self._recorder = Recorder(state, self.said.emit)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.setInterval(WRITE_MS)
@@ -94,6 +83,20 @@ class Keeping(QObject):
         worker.asked.connect(self._begin)
         worker.answered.connect(self._end)
         self._use_source(state.source)
+
+    @property
+    def session(self) -> Session:
+        """What was painted, chosen and done."""
+        return self._recorder.session
+
+    @property
+    def unfinished(self) -> tuple[Path, Session] | None:
+        """What was begun on the image before: the journal, and what it says."""
+        return self._recorder.unfinished
+
+    @property
+    def _source(self) -> Source | None:
+        return self._recorder.source
 
     @property
     def tracked(self) -> Tracked | None:
@@ -141,23 +144,18 @@ class Keeping(QObject):
             If another window goes on with it, or it cannot be written.
         """
         self._write(everything=True)
-        journal = None if path is None else Journal(path)
-        if self._journal is not None:
-            self._journal.remove()
-        self._journal, self.session = journal, session
-        if journal is None and self._open():
-            self._put_down(session.records[-1])
+        self._recorder.go_on_with(session, path)
         for tracked in self._tracked.values():
             tracked.number = None
             if tracked.paint:
-                self._register(tracked)
+                self._recorder.register(tracked)
 
     def close(self) -> None:
         """Write what there is to be written, and stop following."""
         self._soon.stop()
         self._write(everything=True)
         self._listen_to(None)
-        self._leave_journal()
+        self._recorder.leave()
 
     # ------------------------------------------------------------------ what changes
 
@@ -168,29 +166,12 @@ class Keeping(QObject):
             return
         self._soon.stop()
         self._write(everything=True)
-        self._source = source
         relettered = known is not None and source is not None and known.data is source.data
-        if relettered:  # what was painted is on screen, and means other slices now
-            self._outdated = self._journal or self._outdated
-            self._journal = None
-        else:
-            self._leave_journal()
-        self.session = Session()
+        self._recorder.begin(source, again=relettered)
         self._tracked.clear()
+        self._step = None
         if not relettered:
             self.found.emit(self.unfinished)
-
-    @property
-    def unfinished(self) -> tuple[Path, Session] | None:
-        """What was begun on the image before: the journal, and what it says."""
-        source = self._source
-        if source is None:
-            return None
-        try:
-            found = places.unfinished(self._reference(source))
-        except (InfoleakError, OSError):
-            return None
-        return found[0] if found else None
 
     def _use_annotation(self, annotation: Annotation | None) -> None:
         """Follow another layer; the strokes of the last one are written down first."""
@@ -199,7 +180,7 @@ class Keeping(QObject):
         self._listen_to(layer)
         if annotation is not None:
             tracked = self._track(annotation)
-            if self.session.records or self._outdated is not None:
+            if self._recorder.begun:
                 self._note_layer(tracked)
                 self._note_use()
         self.changed.emit()
@@ -316,7 +297,7 @@ class Keeping(QObject):
         self._write(everything=True)
         self._note_all()
         self._step = self.session.next_step
-        self._note(records.step(self._step, name, _plain(request)))
+        self._recorder.note(records.step(self._step, name, _plain(request)))
 
     def _end(self, result: Any) -> None:
         """Write down that it was done."""
@@ -325,22 +306,22 @@ class Keeping(QObject):
             return
         path = getattr(result, "path", None)
         if isinstance(path, str):
-            self._note_model(path)
-        self._note(records.done(number, {} if path is None else {"path": str(path)}))
+            self._recorder.model(path)
+        self._recorder.note(records.done(number, {} if path is None else {"path": str(path)}))
 
     def note_correction(self, step: Any, direction: int) -> None:
         """Write down that cells were corrected by hand, or that this was taken back."""
         if self._source is not None and self.session.records and self._step is None:
             told = correction(step, taken_back=direction < 0)
             number = self.session.next_step
-            self._note(records.step(number, "correct", told))
-            self._note(records.done(number, {}))
+            self._recorder.note(records.step(number, "correct", told))
+            self._recorder.note(records.done(number, {}))
 
     # ------------------------------------------------------------------ writing
 
     def _settings_changed(self, value: Any = None) -> None:
         if self.session.records and self._source is not None:
-            self._note_settings()
+            self._recorder.settings()
 
     def _supports_changed(self, value: Any = None) -> None:
         if self.session.records:
@@ -352,155 +333,39 @@ class Keeping(QObject):
         if source is None:
             return
         if self.session.records:
-            self._note_image(OWN, source)
+            self._recorder.image(OWN, source)
         if self.tracked is not None:
             self._note_layer(self.tracked)
         for pair in self._state.supports:
-            support = self._track(Annotation(pair.annotation, pair.source))
-            number = self._number_of(pair.source)
+            try:
+                support = self._track(Annotation(pair.annotation, pair.source))
+            except InfoleakError:
+                continue  # it is no annotation any more, and will be refused
+            number = self._recorder.number_of(pair.source)
             difference = support.look()
             if support.number is None:
-                self._register(support, number)
+                self._recorder.register(support, number)
             elif len(difference):
-                self._note(records.paint(support.number, difference))
+                self._recorder.note(records.paint(support.number, difference))
         self._note_use()
-        self._note_settings()
-
-    def _note_settings(self) -> None:
-        state = self._state
-        if self.session.classes != state.classes:
-            self._note(records.classes(state.classes))
-        self._note_model(state.model)
-        chosen = {"model": state.model, "leak": state.leak, "channel": state.channel}
-        if self.session.settings != chosen:
-            self._note(records.settings(chosen))
-
-    def _note_model(self, model: str) -> None:
-        """Write down which file a model is, where it is no shipped one."""
-        with contextlib.suppress(InfoleakError):
-            if Path(model).suffix and self.session.models.get(model) != weights_hash(model):
-                self._note(records.model(model, weights_hash(model)))
-
-    def _note_image(self, number: int, source: Source) -> None:
-        reference = self._reference(source)
-        if self.session.images.get(number) != reference:
-            self._note(records.image(number, reference))
+        self._recorder.settings()
 
     def _note_stroke(self, tracked: Tracked, difference: Difference) -> None:
         if tracked.number is None:
-            self._register(tracked)
+            self._recorder.register(tracked)
             self._note_use()
         else:
-            self._note(records.paint(tracked.number, difference))
+            self._recorder.note(records.paint(tracked.number, difference))
 
     def _note_layer(self, tracked: Tracked) -> None:
         if tracked.number is None and tracked.in_memory:
-            self._register(tracked)
-
-    def _register(self, tracked: Tracked, image: int = OWN) -> None:
-        """Write down an annotation with all that is in it."""
-        if not self.session.records:
-            self._note_start()
-        tracked.number = max(self.session.layers, default=0) + 1
-        name = str(tracked.annotation.layer.name)
-        self._note(records.layer(tracked.number, image, name))
-        whole = tracked.paint.since(Paint(tracked.paint.shape))
-        if len(whole):
-            self._note(records.paint(tracked.number, whole))
+            self._recorder.register(tracked)
 
     def _note_use(self) -> None:
         """Write down which annotations count."""
-        own = None if self.tracked is None else self.tracked.number
         keys = [str(pair.annotation.unique_id) for pair in self._state.supports]
-        known = [self._tracked[key].number for key in keys if key in self._tracked]
-        others = tuple(number for number in known if number is not None)
-        if (self.session.annotation, self.session.supports) != (own, others):
-            self._note(records.use(own, others))
-
-    def _note_start(self) -> None:
-        """Write down what every session begins with."""
-        source = self._source
-        if source is not None:
-            self._note(records.header())
-            self._note_image(OWN, source)
-            self._note_settings()
-
-    def _note(self, record: Mapping[str, Any]) -> None:
-        """Add a record to the session and to its journal."""
-        if not self.session.records and record["kind"] != "session":
-            self._note_start()
-        kept = self.session.take(record)
-        if self._journal is not None or self._open():
-            self._put_down(kept)
-
-    def _open(self) -> bool:
-        """Make the journal; what cannot be done is said, and painting goes on."""
-        source = self._source
-        if source is None:
-            return False
-        try:
-            self._journal = places.new_journal(self._reference(source))
-        except (InfoleakError, OSError) as error:
-            self._tell(f"there is no place for a journal ({error})")
-            return False
-        if self._outdated is not None:
-            self._outdated.remove()
-            self._outdated = None
-        for record in self.session.records[:-1]:
-            self._put_down(record)
-        return True
-
-    def _put_down(self, record: Mapping[str, Any]) -> None:
-        if self._journal is None:
-            return
-        self._journal.append(record)
-        if self._journal.grown:
-            self.session = self.session.compact()
-            self._journal.rewrite(self.session.records)
-        self._tell(self._journal.trouble)
-
-    def _tell(self, trouble: str) -> None:
-        """Say once that a crash would lose what is painted now."""
-        if trouble and not self._told:
-            self.said.emit(
-                f"What you paint is not kept in case of a crash: {trouble}. Save the session to "
-                f"another place.",
-                "error",
-            )
-        self._told = trouble
-
-    def _leave_journal(self) -> None:
-        for journal in (self._journal, self._outdated):
-            if journal is not None:
-                journal.close()
-        if self._journal is not None and not self.session.worth_keeping:
-            self._journal.remove()
-        self._journal = self._outdated = None
-
-    # ------------------------------------------------------------------ images
-
-    def _reference(self, source: Source) -> ImageReference:
-        """Refer to an image; its fingerprint is taken once."""
-        data, known = self._fingerprints.get(id(source.layer), (None, None))
-        if data is not source.data:
-            known = fingerprint(source.image)
-            self._fingerprints[id(source.layer)] = (source.data, known)
-        described = replace(source.image, **source.description())
-        return ImageReference.of(described, known)
-
-    def _number_of(self, source: Source) -> int:
-        """Return the number of a support image, which is written down if it is new."""
-        reference = self._reference(source)
-        for number, known in self.session.images.items():
-            if number != OWN and known.fingerprint == reference.fingerprint:
-                self._note_image(number, source)
-                return number
-        number = max(self.session.images, default=OWN) + 1
-        if not self.session.records:
-            self._note_start()
-            number = OWN + 1
-        self._note_image(number, source)
-        return number
+        supports = [self._tracked[key] for key in keys if key in self._tracked]
+        self._recorder.use(self.tracked, supports)
 
 
 def _keys() -> tuple[Any, Any]:
