@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,10 +15,9 @@ from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import note, print_json
 from napari_infoleak.cli.files import IMAGES, check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json
-from napari_infoleak.core.classes import ClassTable
+from napari_infoleak.cli.writing import write_arrays
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
-from napari_infoleak.io.output import Kind
 
 _LEFT_OUT = {
     "train": "its trainings, whose models are used as they are",
@@ -87,7 +87,22 @@ def replay(
         check_one_plane(outputs, planes, {"--output", "--cells"})
         if into_folder:
             outputs |= _in_folder(output, done)
-        written = _write(outputs, done, session, bar)
+        result = done.result
+        noted = provenance(session=session.name, steps=done.steps, last=result.provenance)
+        written = write_arrays(
+            {
+                "labels": outputs["--output"],
+                "probabilities": outputs["--probabilities"],
+                "cells": outputs["--cells"],
+            },
+            {
+                "labels": (result.labels, result.classes),
+                "probabilities": (result.probabilities, result.answered),
+                "cells": (done.cells, None),
+            },
+            replace(result, provenance=noted),
+            bar,
+        )
     report = {
         "session": session,
         "image": done.image.name,
@@ -133,36 +148,6 @@ def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
     if done.cells is not None:
         chosen["--cells"] = place / f"{name}_cells.ome.tif"
     return chosen
-
-
-def _write(
-    outputs: dict[str, Path | None], done: api.Replayed, session: Path, bar: Bar
-) -> dict[str, str]:
-    """Write what was asked for; each file appears whole or not at all."""
-    result = done.result
-    values: dict[str, tuple[Kind, Any, ClassTable | None]] = {
-        "--output": ("labels", result.labels, result.classes),
-        "--probabilities": ("probabilities", result.probabilities, result.answered),
-        "--cells": ("cells", done.cells, None),
-    }
-    made = provenance(session=session.name, steps=done.steps, last=result.provenance)
-    written: dict[str, str] = {}
-    for option, path in outputs.items():
-        if path is None:
-            continue
-        kind, array, classes = values[option]
-        api.write(
-            path,
-            array,
-            axes=result.axes,
-            kind=kind,
-            classes=classes,
-            provenance=made,
-            progress=bar,
-            **result.calibration,
-        )
-        written[kind] = str(path)
-    return written
 
 
 def _say(report: dict[str, Any]) -> None:
