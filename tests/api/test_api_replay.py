@@ -168,17 +168,3 @@ def test_corrected_cells_are_corrected_again(tiny, image, strokes):
     assert np.array_equal(done.cells, keep_finished(fresh, cells, [one]))
     recording.step("segment")
     assert il.replay(recording.session).cells is None
-
-
-def test_spread_labels_are_spread_again(tiny, image, other, strokes):
-    recording = Recording(image)
-    recording.paint(strokes)
-    recording.step("segment")
-    recording.step("propagate", **recording.settings, axis="Z", stop_below=0.2)
-    done = il.replay(recording.session.compact())
-    wanted = il.propagate(il.read(image, "ZYX"), strokes, "Z", stop_below=0.2)
-    assert done.steps == ("propagate",)
-    assert done.result.labels.tobytes() == wanted.labels.tobytes()
-    elsewhere = il.replay(recording.session, other, axes="ZYX")
-    assert elsewhere.left_out == ("propagate",)
-    assert elsewhere.result.labels.all()

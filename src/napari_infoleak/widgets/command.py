@@ -249,8 +249,7 @@ def _options(chosen: Mapping[str, Any]) -> list[str]:
     """Return settings as options of the command line."""
     words: list[str] = []
     for name, value in chosen.items():
-        shown = f"{value:g}" if isinstance(value, float) else str(value)
-        words += [f"--{name.replace('_', '-')}", shown]
+        words += [f"--{name.replace('_', '-')}", str(value)]
     return words
 
 
