@@ -106,7 +106,7 @@ def propagate(
     tile: int | None = None,
     threads: int | None = None,
     stop_below: float = 0.0,
-    reach: int | None = None,
+    reach: int = 0,
     probabilities: bool = True,
     previous: Spread | None = None,
     progress: Progress = NULL,
@@ -133,9 +133,9 @@ def propagate(
         Other annotated images.
     stop_below : float
         0 to 1. A frame whose confidence is lower is labelled, but labels do not spread on from it.
-    reach : int, optional
-        Frames to each side whose labels are looked up as well, beside what is annotated; 0 for
-        none. By default what measured best.
+    reach : int
+        Frames to each side whose labels are looked up beside what is annotated. None by default:
+        measured, it changed nothing, see docs/how-to/spread.md.
     probabilities : bool
         Whether they are kept beside the labels.
     previous : Spread, optional
@@ -181,7 +181,7 @@ def propagate(
         raise EmptySupportError("nothing is annotated; paint at least one frame")
     from napari_infoleak.infer.slabs import takes_volumes
     from napari_infoleak.spread.order import series_of
-    from napari_infoleak.spread.walk import REACH, Walk
+    from napari_infoleak.spread.walk import Walk
 
     cancel.check()
     with limited_threads(settings.threads):
@@ -211,7 +211,7 @@ def propagate(
                 series,
                 _painted(canonical, series),
                 support or SupportSet(),
-                reach=REACH if reach is None else reach,
+                reach=reach,
                 progress=partial(_part, progress, done, len(all_series)),
                 cancel=cancel,
             )
@@ -255,7 +255,7 @@ def _axis(axis: Any, image: Image) -> Any:
 def _check(stop_below: Any, reach: Any, previous: Any) -> None:
     if not 0 <= stop_below <= 1:
         raise BadInput(f"stop_below is {stop_below}; expected a confidence from 0 to 1")
-    if reach is not None and reach < 0:
+    if reach < 0:
         raise BadInput(f"reach is {reach}; expected 0 or more frames")
     if previous is not None and not isinstance(previous, Spread):
         raise BadInput(

@@ -32,7 +32,7 @@ def propagate(
     support_axes: str | None = None,
     channel: int | None = None,
     leak: float = 1.0,
-    reach: int | None = None,
+    reach: int = 0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     tile: int | None = None,
     threads: int | None = None,
@@ -69,7 +69,7 @@ def propagate(
     leak
         How strongly annotations count, 0 (not at all) to 1.
     reach
-        Frames to each side whose labels are looked up beside what is annotated; 0 for none.
+        Frames to each side whose labels are looked up beside what is annotated.
     device
         Where to compute.
     tile
