@@ -2,8 +2,8 @@
 
 Most pixels of a frame are easy, and a network is sure of them whether the rest is right or not.
 What decides a score is where classes meet: so the probability of the likeliest class is averaged
-there alone. Of eleven measures this one went best with the score over all frames of synthetic stacks, and
-of one that the network had learned from, some of them blurred, faded or noisy on purpose.
+there alone. Of eleven measures this one went best with the score, over frames of synthetic stacks
+and of one that the network had learned from, some of them blurred, faded or noisy on purpose.
 """
 
 from __future__ import annotations

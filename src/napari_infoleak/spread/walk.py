@@ -2,8 +2,8 @@
 
 After Mano, Kato, Hotta 2023 (VISAPP, SciTePress 117218): frames are labelled in the order of their
 distance from the annotated ones. There a network learns from each round of frames before the next
-one is labelled, see `learn.recipes.pseudo_labels`; here nothing is trained. What was labelled can be
-looked up by the frames that follow, and labels stop where they cannot be trusted.
+one is labelled, see `learn.recipes.pseudo_labels`; here nothing is trained. What was labelled can
+be looked up by the frames that follow, and labels stop where they cannot be trusted.
 """
 
 from __future__ import annotations
