@@ -18,6 +18,7 @@ COMMANDS = (
     "doubtful",
     "train",
     "add-class",
+    "export",
     "cells",
     "evaluate",
     "replay",

@@ -30,6 +30,7 @@ from napari_infoleak.api._model import Model, model_path
 from napari_infoleak.api._replay import Replayed, replay
 from napari_infoleak.api._result import Result, membrane_index
 from napari_infoleak.api._segment import segment
+from napari_infoleak.api._shrink import shrink
 from napari_infoleak.api._spread import Spread, propagate
 from napari_infoleak.api._train import train
 from napari_infoleak.core.support import SupportSet
@@ -67,6 +68,7 @@ __all__ = [
     "replay",
     "review",
     "segment",
+    "shrink",
     "train",
     "why",
     "write",

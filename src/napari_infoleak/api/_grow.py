@@ -144,7 +144,7 @@ def add_class(
         from napari_infoleak.segmenters.growing import Growing
 
         learner = Growing(_loaded(source), entry, lower)
-        noted = training_provenance(chosen, str(_name(source)), learned, judged)
+        noted = training_provenance(chosen, str(model_name(source)), learned, judged)
         noted["trained_on"] = sorted({*noted["trained_on"], *_trained_on(source, header)})
         kept = growing(
             learner,
@@ -162,7 +162,7 @@ def add_class(
         )
     noted["added"] = {
         "class": {"id": entry.id, "name": entry.name},
-        "from": {"name": _name(source), "sha256": _hash(source)},
+        "from": {"name": model_name(source), "sha256": model_hash(source)},
         "replay": earlier is not None,
         "complete": complete,
         "table": table_of(learner.classes, kept),
@@ -188,8 +188,7 @@ def table_of(classes: ClassTable, kept: Kept) -> list[dict[str, Any]]:
 
 def _refuse_overwriting(source: Path | Model, target: Path | None) -> None:
     """The model from before is what undoes the step."""
-    own = source.path if isinstance(source, Model) else source
-    if own is not None and target is not None and own.resolve() == target.resolve():
+    if target is not None and same_model(source, target):
         raise BadInput(
             f"the output {target.name} is the model that the class joins; name another file, so "
             f"that you can return to this one"
@@ -268,11 +267,18 @@ def _loaded(source: Path | Model) -> Any:
     return kind.from_file(source.segmenter.tensors(), source.segmenter.header())
 
 
-def _name(source: Path | Model) -> str:
+def same_model(source: Path | Model, target: Path) -> bool:
+    """Whether a model lies in a file."""
+    path = source.path if isinstance(source, Model) else source
+    return path is not None and path.resolve() == target.resolve()
+
+
+def model_name(source: Path | Model) -> str:
+    """Name a model as provenance does."""
     return str(source) if isinstance(source, Model) else source.name
 
 
-def _hash(source: Path | Model) -> str:
+def model_hash(source: Path | Model) -> str:
     """sha256 of the model's file, or of its weights where it has none."""
     path = source.path if isinstance(source, Model) else source
     if path is not None and path.is_file():

@@ -224,7 +224,7 @@ def _start(
 
     source = info.init if init == _OWN else init
     if source is None or str(source) == "none":
-        return _fresh(info, classes, seed, options), None
+        return fresh_segmenter(info, classes, seed, options), None
     path = registry.path_of(source)
     tensors, header = load_weights(path)
     if header.get("method") == info.name and not options:
@@ -233,7 +233,7 @@ def _start(
         if missing and isinstance(loaded, Trainable):  # others take classes as they are painted
             loaded.grow(missing)
         return loaded, path.name
-    segmenter = _fresh(info, classes, seed, options)
+    segmenter = fresh_segmenter(info, classes, seed, options)
     if not segmenter.adopt(tensors, ClassTable.from_json(header.get("classes") or [])):
         raise BadInput(
             f"the model {source} shares no weights with the method {info.name}; start from a "
@@ -242,7 +242,7 @@ def _start(
     return segmenter, path.name
 
 
-def _fresh(
+def fresh_segmenter(
     info: MethodInfo, classes: ClassTable, seed: int, options: Mapping[str, Any]
 ) -> Trainable:
     """Draw the first weights; the caller's random numbers go on as if nothing had been drawn."""

@@ -17,6 +17,7 @@ from cyclopts.exceptions import CycloptsError
 from napari_infoleak.cli.celling import cells
 from napari_infoleak.cli.doctor import doctor
 from napari_infoleak.cli.explaining import doubtful, review, why
+from napari_infoleak.cli.exporting import export
 from napari_infoleak.cli.growing import add_class
 from napari_infoleak.cli.listing import methods, models
 from napari_infoleak.cli.replaying import replay
@@ -44,6 +45,7 @@ for _command in (
     propagate,
     train,
     add_class,
+    export,
     why,
     review,
     doubtful,
