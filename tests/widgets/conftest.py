@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -111,6 +112,9 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "make_cells": fake_cells,
     "save": fake_save,
     "train": fake_train,
+    "add_class": lambda model, **rest: replace(
+        fake_train(**rest), agreement={"interior": 0.98}, origin=model
+    ),
     "doubt": lambda probabilities: np.zeros(probabilities.shape[1:], np.float32),
 }
 

@@ -111,6 +111,65 @@ def test_little_paint_is_said_to_be_unjudged() -> None:
     assert "Too little" in in_words(jobs.Trained("x", {}, {}, False))
 
 
+@pytest.fixture
+def small_model(tmp_path: Path) -> Path:
+    """A trained model of interior and membrane."""
+    image, labels = pixels()
+    output = tmp_path / "own.safetensors"
+    settings: dict[str, Any] = {"method": "unet", "minutes": 0.005, "init": "none"}
+    classes = ClassTable.membrane().to_json()
+    jobs.train(image, labels, [], classes=classes, channel=None, output=str(output), **settings)
+    return output
+
+
+def test_a_painted_class_can_join_the_chosen_model(
+    painted: Any, executor: Any, small_model: Path, settle: Any, viewer: Any, qtbot: Any
+) -> None:
+    assert painted.train.add.isHidden(), "a shipped model needs no training for it"
+    painted.segment.use_model(str(small_model))
+    assert painted.train.add.isHidden(), "it knows all that is painted"
+    painted.state.classes = painted.state.classes.add("vesicles")
+    layer = viewer.layers["my cells annotation"]
+    layer.data[1, 30:34, 5:20] = 3
+    layer.refresh()
+    layer.events.paint(value=[])
+    qtbot.waitUntil(lambda: 3 in painted.state.count.total)
+    assert not painted.train.add.isHidden()
+    assert painted.train.add.text() == "Add vesicles to own"
+    painted.train.add.click()
+    function, asked = executor.asked[-1]
+    assert function.endswith("jobs.add_class")
+    assert (asked["model"], asked["class_id"]) == (str(small_model), 3)
+    settle(painted)
+    assert painted.state.model == asked["output"]
+    assert "vesicles: 0.50 → 0.75" in painted.train.result.text()
+    assert "Answered as before: interior 0.98" in painted.train.result.text()
+    painted.train.back.click()
+    assert painted.state.model == str(small_model)
+    assert painted.train.back.isHidden()
+
+
+def test_the_job_lets_a_class_join(small_model: Path, folder: Path) -> None:
+    image, labels = pixels()
+    labels[:4], labels[4:8] = 3, 9
+    output = folder / "more.safetensors"
+    classes = ClassTable.membrane().add("vesicles").to_json()
+    grown = jobs.add_class(
+        image,
+        labels,
+        [],
+        classes=classes,
+        channel=None,
+        model=str(small_model),
+        class_id=3,
+        minutes=0.01,
+        output=str(output),
+    )
+    assert grown.origin == str(small_model)
+    assert output.is_file()
+    assert set(grown.agreement) <= {"interior", "membrane"}
+
+
 def pixels() -> tuple[jobs.Pixels, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = np.ones((40, 48), np.uint8)

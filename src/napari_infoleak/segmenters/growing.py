@@ -28,14 +28,13 @@ from napari_infoleak.nets.background_shift import (
 from napari_infoleak.nets.class_vectors import VectorHead, drawn, relation_divergence
 from napari_infoleak.nets.heads import evidence, imprint
 from napari_infoleak.nets.modes import as_at_test
+from napari_infoleak.segmenters.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from napari_infoleak.core.classes import ClassEntry, ClassTable
-    from napari_infoleak.core.support import SupportSet
+    from napari_infoleak.core.classes import ClassEntry
     from napari_infoleak.segmenters.batch import Batch
-    from napari_infoleak.segmenters.protocol import SegmenterSpec
     from napari_infoleak.segmenters.supervised import SupervisedSegmenter
 
 KEEP = 10.0
@@ -131,7 +130,7 @@ class Before(nn.Module):
         return torch.einsum("bdyx,d->byx", features, self.slope) + self.offset > 0
 
 
-class Growing:
+class Growing(Wrapped):
     """A segmenter and the network from before a class joined it; learns as any segmenter does.
 
     Parameters
@@ -160,22 +159,12 @@ class Growing:
                 f"no class can join a model of {segmenter.spec.name}; train one of another method "
                 f"for that, such as continual"
             )
-        self.segmenter = segmenter
+        super().__init__(segmenter)
         self.known = len(segmenter.classes)
         self.before = Before(copy.deepcopy(segmenter.net), self.known)
         self.lower = lower
         segmenter.grow([entry])
         self.codes = Codes(len(segmenter.classes))
-
-    @property
-    def spec(self) -> SegmenterSpec:
-        """What it takes."""
-        return self.segmenter.spec
-
-    @property
-    def classes(self) -> ClassTable:
-        """The old ones, then the new one."""
-        return self.segmenter.classes
 
     def modules(self) -> Iterable[nn.Module]:
         """Those of the segmenter, and the network from before."""
@@ -221,9 +210,9 @@ class Growing:
         before, features = self.before.answer(batch.images)
         known, earlier, old = self.codes.read(batch.truth)
         truth = self._labelled(known, earlier, old, before, features)
-        balance = batch.balance[: len(self.classes)]
+        told = replace(batch, truth=truth, balance=batch.balance[: len(self.classes)])
         with _watched(net.head) as seen, _watched(_second_level(net)) as shallow:
-            terms = self.segmenter.loss(replace(batch, truth=truth, balance=balance))
+            terms: dict[str, Tensor] = self.segmenter.loss(told)
         scores = _sized(seen[1], batch.images)
         where = known < self.known
         terms["kept"] = KEEP * unbiased_distillation(scores, before, host, where)
@@ -249,22 +238,6 @@ class Growing:
         said = torch.where((said == self.before.host) & open_, -1, said)
         labels = torch.where(known >= 0, known, earlier)
         return torch.where(labels >= 0, labels, said)
-
-    def remember(self, support: SupportSet | None) -> Any:
-        """As the segmenter does."""
-        return self.segmenter.remember(support)
-
-    def scores(self, tiles: Tensor, memory: Any) -> Tensor:
-        """As the segmenter answers."""
-        return self.segmenter.scores(tiles, memory)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Weights of the segmenter."""
-        return self.segmenter.tensors()
-
-    def header(self) -> dict[str, Any]:
-        """Of the segmenter."""
-        return self.segmenter.header()
 
     def settled(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Average weights with those from before, once the new class is learned."""

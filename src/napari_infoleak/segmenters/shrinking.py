@@ -14,6 +14,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.nets.distillation import classwise_divergence
 from napari_infoleak.segmenters.growing import Codes
 from napari_infoleak.segmenters.leaky import wrongness
+from napari_infoleak.segmenters.wrapped import Wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,7 +98,7 @@ class Teachers:
         return (least / least.sum(1, keepdim=True)).log()
 
 
-class Shrinking:
+class Shrinking(Wrapped):
     """A small segmenter that is taught; learns as any segmenter does.
 
     Annotations are `Codes`: what is known counts more than what a teacher says; what one said says
@@ -112,7 +113,7 @@ class Shrinking:
     """
 
     def __init__(self, segmenter: Trainable, teachers: Teachers) -> None:
-        self.segmenter = segmenter
+        super().__init__(segmenter)
         self.teachers = teachers
         self.codes = Codes(len(segmenter.classes))
 
@@ -124,23 +125,7 @@ class Shrinking:
     def spec(self) -> SegmenterSpec:
         """Of the small one, but tiles must suit the teachers as well."""
         most = max(self.segmenter.spec.multiple_of, self.teachers.spec.multiple_of)
-        return replace(self.segmenter.spec, multiple_of=most)
-
-    @property
-    def classes(self) -> ClassTable:
-        """Of all teachers."""
-        return self.segmenter.classes
-
-    def modules(self) -> Iterable[nn.Module]:
-        """Of the small one."""
-        return self.segmenter.modules()
-
-    def groups(self) -> dict[str, Iterable[nn.Parameter]]:
-        """Of the small one."""
-        return self.segmenter.groups()
-
-    def begin(self, sample: Batch) -> None:
-        """Need no look at the crops."""
+        return replace(super().spec, multiple_of=most)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """How far the small network is from what it is taught, and from annotations."""
@@ -157,22 +142,6 @@ class Shrinking:
             "distilled": classwise_divergence(scores, share.logit(), taught),
             "answer": wrongness(scores, truth),  # its Dice is what rare classes are heard by
         }
-
-    def remember(self, support: SupportSet) -> Any:
-        """As the small one does."""
-        return self.segmenter.remember(support)
-
-    def scores(self, tiles: Tensor, memory: Any) -> Tensor:
-        """As the small one answers."""
-        return self.segmenter.scores(tiles, memory)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Weights of the small one."""
-        return self.segmenter.tensors()
-
-    def header(self) -> dict[str, Any]:
-        """Of the small one."""
-        return self.segmenter.header()
 
 
 def _joined(tables: Sequence[ClassTable]) -> ClassTable:

@@ -193,7 +193,7 @@ def propagate(
         whole(annotation, pixels.axes),
         axis,
         model,
-        support=_support(supports, channel, cancel),
+        support=_support(supports, channel, cancel) or None,
         channel=channel,
         leak=leak,
         stop_below=stop_below,
@@ -201,19 +201,6 @@ def propagate(
         progress=progress,
         cancel=cancel,
     )
-
-
-def _support(
-    supports: Sequence[tuple[Pixels, Painted | Any]], channel: int | None, cancel: CancelToken
-) -> SupportSet | None:
-    """Other annotated images; None if there are none."""
-    from napari_infoleak import api
-
-    support = api.SupportSet()
-    for other, paint in supports:
-        cancel.check()
-        support = api.annotated(support, other.image(), whole(paint, other.axes), channel=channel)
-    return support or None
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,12 +216,18 @@ class Trained:
         none was held out.
     stopped : bool
         Whether it was stopped before its time.
+    agreement : mapping of str to float
+        Where a class has joined a model: how far new and old answers are the same, by old class.
+    origin : str
+        The model that it has joined.
     """
 
     path: str
     before: Mapping[str, float]
     after: Mapping[str, float]
     stopped: bool
+    agreement: Mapping[str, float] = field(default_factory=dict)
+    origin: str = ""
 
 
 def stop_file(output: Path) -> Path:
@@ -271,13 +264,9 @@ def train(
     """Train a model on an image's own paint and that of other images."""
     from napari_infoleak import api
     from napari_infoleak.core.classes import ClassTable
-    from napari_infoleak.core.support import SupportSet
 
-    support = SupportSet()
     own = [] if annotation is None else [(pixels, annotation)]
-    for image, paint in [*own, *supports]:
-        cancel.check()
-        support = api.annotated(support, image.image(), whole(paint, image.axes), channel=channel)
+    support = _support([*own, *supports], channel, cancel)
     stop = stop_file(Path(output))
     try:
         model = api.train(
@@ -298,6 +287,72 @@ def train(
         for score in (model.before, model.score)
     )
     return Trained(output, before, after, model.stopped)
+
+
+def add_class(
+    pixels: Pixels,
+    annotation: Painted | Any | None,
+    supports: Sequence[tuple[Pixels, Painted | Any]],
+    *,
+    classes: Sequence[Mapping[str, Any]],
+    channel: int | None,
+    model: str,
+    class_id: int,
+    minutes: float,
+    output: str,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Trained:
+    """Let a painted class join a model; other classes that it does not know are left out."""
+    from napari_infoleak import api
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.io.weights import read_header
+
+    known = ClassTable.from_json(read_header(model).get("classes") or [])
+    own = [] if annotation is None else [(pixels, annotation)]
+    support = _support([*own, *supports], channel, cancel, {*known.ids, class_id})
+    stop = stop_file(Path(output))
+    try:
+        grown = api.add_class(
+            model,
+            ClassTable.from_json(classes)[class_id].name,
+            support,
+            class_id=class_id,
+            minutes=minutes,
+            output=output,
+            progress=progress,
+            cancel=_StopOrCancel(stop, cancel),
+        )
+    finally:
+        stop.unlink(missing_ok=True)
+    cancel.check()
+    before, after, agreement = (
+        {row["name"]: row[what] for row in grown.provenance["added"]["table"] if row[what]}
+        for what in ("before", "after", "agreement")
+    )
+    return Trained(output, before, after, grown.stopped, agreement, model)
+
+
+def _support(
+    pairs: Sequence[tuple[Pixels, Painted | Any]],
+    channel: int | None,
+    cancel: CancelToken,
+    only: set[int] | None = None,
+) -> SupportSet:
+    """Join annotated images, or what is painted on them of some classes."""
+    from napari_infoleak import api
+    from napari_infoleak.core.support import SupportSet
+
+    support = SupportSet()
+    for image, paint in pairs:
+        cancel.check()
+        labels = whole(paint, image.axes)
+        if only is not None:
+            labels = np.where(np.isin(labels, list(only)), labels, 0)
+            if not labels.any():
+                continue
+        support = api.annotated(support, image.image(), labels, channel=channel)
+    return support
 
 
 @dataclass(frozen=True, eq=False)

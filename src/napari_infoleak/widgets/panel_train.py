@@ -13,6 +13,7 @@ from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.curves import CurvePlot
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say, side_by_side
 from napari_infoleak.widgets.tooltips import TIPS
+from napari_infoleak.widgets.training import joining
 
 if TYPE_CHECKING:
     from napari_infoleak.widgets import jobs
@@ -40,6 +41,7 @@ class TrainPanel(Section):
     def __init__(self, state: DockState, training: Training) -> None:
         super().__init__(5, "Train")
         self._state, self._training = state, training
+        self._origin = ""  # what the last class has joined
         self.method = _choice("train.method")
         self.sentence = quiet_label()
         self.minutes = QDoubleSpinBox()
@@ -51,6 +53,8 @@ class TrainPanel(Section):
         self.init = _choice("train.init")
         self.start = ActionButton("Train", "train.start")
         self.keep = ActionButton("Stop and keep", "train.keep")
+        self.add = ActionButton("Add class", "train.add")
+        self.back = ActionButton("Back to the model before", "train.back")
         self.reason = quiet_label()
         self.curves = CurvePlot()
         self.result = quiet_label(role="")
@@ -69,6 +73,24 @@ class TrainPanel(Section):
             self.set_open(True)
         self.refresh()
 
+    def add_class(self) -> None:
+        """Let a painted class join the chosen model."""
+        joins = joining(self._state)
+        if joins is None:
+            return
+        self.curves.forget()
+        say(self.result, "")
+        if self._training.add_class(joins, self.minutes.value()):
+            self.set_open(True)
+        self.refresh()
+
+    def go_back(self) -> None:
+        """Use the model from before the class joined; nothing is lost."""
+        self.trained.emit(self._origin)
+        self.said.emit(f"{Path(self._origin).stem} answers again.", "good")
+        self._origin = ""
+        self.refresh()
+
     def stop_and_keep(self) -> None:
         """End the training before its time, and use what was learned."""
         self._training.stop_and_keep()
@@ -80,8 +102,19 @@ class TrainPanel(Section):
         reason = steps.why_not_train(self._state)
         self.start.set_reason(reason)
         self.keep.set_reason("" if running else "Nothing is being trained.")
+        joins = joining(self._state)
+        if joins is not None:
+            self.add.setText(f"Add {self._state.classes[joins].name} to {self._model}")
+        self.add.setVisible(joins is not None)
+        self.add.set_reason(steps.why_not_add_class(self._state))
+        self.back.setVisible(bool(self._origin))
+        self.back.set_reason("")
         quiet = self._state.busy or self._state.source is None
         say(self.reason, "" if quiet else reason)
+
+    @property
+    def _model(self) -> str:
+        return Path(self._state.model).stem
 
     def _lay_out(self) -> None:
         self.add_row("Method", self.method)
@@ -89,9 +122,11 @@ class TrainPanel(Section):
         self.add_row("Time", self.minutes)
         self.add_row("Start", self.init)
         self.add_row("", side_by_side(self.start, self.keep, stretch=-1))
+        self.add_row("", self.add)
         self.add_row("", self.reason)
         self.add_row("", self.curves)
         self.add_row("", self.result)
+        self.add_row("", self.back)
 
     def _fill(self) -> None:
         for info in methods():
@@ -108,13 +143,16 @@ class TrainPanel(Section):
         self.method.currentIndexChanged.connect(self._method_chosen)
         self.start.clicked.connect(self.train)
         self.keep.clicked.connect(self.stop_and_keep)
+        self.add.clicked.connect(self.add_class)
+        self.back.clicked.connect(self.go_back)
         self._training.moved.connect(self.curves.show_curves)
         self._training.ended.connect(self._take)
         events = self._state.events
         for signal in (events.source, events.refusal, events.count, events.supports):
             signal.connect(self.refresh)
         events.busy.connect(self.refresh)
-        events.annotation.connect(self.refresh)
+        for event in (events.annotation, events.model, events.classes):
+            event.connect(self.refresh)
 
     def _method_chosen(self, index: int = 0) -> None:
         name = self.method.currentData()
@@ -128,18 +166,23 @@ class TrainPanel(Section):
         name = Path(trained.path).stem
         with QSignalBlocker(self.init):
             self.init.addItem(name, trained.path)
+        self._origin = trained.origin
         self.trained.emit(trained.path)
+        self.refresh()
         self.said.emit(f"Trained: {name} answers from now on.", "good")
 
 
 def in_words(trained: jobs.Trained) -> str:
     """Say what a training brought, a class a line."""
-    if not trained.after:
-        return "Too little is painted to hold some back, so nobody knows how good it is."
-    lines = ["Overlap with held-out paint, before and after:"]
+    lines = ["Overlap with held-out paint, before and after:"] if trained.after else []
     for name, iou in trained.after.items():
         before = trained.before.get(name)
         lines.append(f"{name}: {'-' if before is None else f'{before:.2f}'} → {iou:.2f}")
+    if not lines:
+        lines = ["Too little is painted to hold some back, so nobody knows how good it is."]
+    if trained.agreement:
+        kept = ", ".join(f"{name} {iou:.2f}" for name, iou in trained.agreement.items())
+        lines.append(f"Answered as before: {kept}.")
     return "\n".join(lines)
 
 

@@ -30,6 +30,11 @@ def why_not_train(state: DockState) -> str:
     return _too_little_paint(state)
 
 
+def why_not_add_class(state: DockState) -> str:
+    """Return why no class can join the chosen model; empty if one can."""
+    return _no_image(state) or _busy(state)
+
+
 def why_not_spread(state: DockState) -> str:
     """Return why labels cannot be spread; empty if they can."""
     reason = _no_image(state) or _busy(state)

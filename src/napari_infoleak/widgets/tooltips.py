@@ -76,6 +76,9 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "method, it takes far less paint and time than from nothing.",
         "train.start": "Train a model on all that is painted, here and on other images.\n"
         "Some of the paint is kept apart, to see how good the model is.",
+        "train.add": "Let the painted class join the chosen model, which keeps the others.\n"
+        "The model itself stays as it is: you can go back to it.",
+        "train.back": "Use the model from before the class joined it; both files stay.",
         "train.keep": "Stop now; what was learned becomes the model.",
         "cells.method": "Watershed floods from the middle of each cell and is fast.\n"
         "Multicut joins the pieces again where a membrane is only faint.",

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.io.weights import read_header
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.annotation import Annotation
 from napari_infoleak.widgets.command import stem
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
     from napari_infoleak.widgets.worker import Worker
 
+SUFFIX = ".safetensors"
+_NO_TRAINING = "annotation-leakage"
 _FOLLOW_MS = 500
 _NO_LOSS = ("step", "seconds", "rate")
 _VALIDATION = "validation "
@@ -72,24 +76,39 @@ class Training(QObject):
 
     def start(self, method: str, minutes: float, init: str) -> bool:
         """Train on all that is painted; False if that is not possible now."""
+        return self._start(
+            f"Training {method}", "train", method, method=method, minutes=minutes, init=init
+        )
+
+    def add_class(self, class_id: int, minutes: float) -> bool:
+        """Let a painted class join the chosen model; False if that is not possible now."""
+        name = self._state.classes[class_id].name
+        return self._start(
+            f"Adding {name}",
+            "add_class",
+            f"with {name}",
+            model=self._state.model,
+            class_id=class_id,
+            minutes=minutes,
+        )
+
+    def _start(self, title: str, job: str, ending: str, **asked: Any) -> bool:
         source = self._state.source
         if source is None or self._worker.busy:
             return False
         try:
-            output = _new_file(models_folder(), f"{stem(source.name)}_{method}")
+            output = _new_file(models_folder(), f"{stem(source.name)}_{stem(ending)}")
             request = self._request(source)
         except (InfoleakError, OSError) as error:
             self._worker.failed.emit(str(error))
             return False
         self._output = output
         started = self._worker.start(
-            f"Training {method}",
-            f"{jobs.HERE}.train",
+            title,
+            f"{jobs.HERE}.{job}",
             self.ended.emit,
             **request,
-            method=method,
-            minutes=minutes,
-            init=init,
+            **asked,
             output=str(output),
         )
         if started:
@@ -126,6 +145,24 @@ class Training(QObject):
         self._follow()
         self._timer.stop()
         self._output = None
+
+
+def joining(state: DockState) -> int | None:
+    """Return the class that is painted and that the chosen model does not know, if there is one.
+
+    None as well for models that need no training for it, or whose file cannot be read.
+    """
+    if not state.model.endswith(SUFFIX):
+        return None
+    try:
+        header = read_header(state.model)
+        known = ClassTable.from_json(header.get("classes") or [])
+    except InfoleakError:
+        return None
+    if header.get("method") == _NO_TRAINING:
+        return None
+    painted = (one.id for one in state.classes if one.id in state.count.total)
+    return next((number for number in painted if number not in known), None)
 
 
 def models_folder() -> Path:
