@@ -41,6 +41,7 @@ _HOME = {
     "segment": "api",
     "shrink": "api",
     "train": "api",
+    "unknown": "api",
     "why": "api",
     "write": "api",
 }
@@ -76,6 +77,7 @@ __all__ = [
     "segment",
     "shrink",
     "train",
+    "unknown",
     "why",
     "write",
 ]

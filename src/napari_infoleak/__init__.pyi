@@ -20,6 +20,7 @@ from napari_infoleak.api import (
     segment,
     shrink,
     train,
+    unknown,
     why,
     write,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "segment",
     "shrink",
     "train",
+    "unknown",
     "why",
     "write",
 ]

@@ -77,3 +77,13 @@ def test_bad_input_is_one_line_and_exit_2(run, files, words, message):
     done = run(words)
     assert done.status == 2
     assert message in done.complaint
+
+
+def test_unknown_names_places_and_writes_a_map(run, folder):
+    words = ("unknown", "stack.tif", "--annotations", "strokes.tif", "--count", 2)
+    ran = run(*words, "--output", "unknown.tif", "--json")
+    assert ran.status == 0, ran.err
+    assert len(ran.json) == 2
+    assert il.read("unknown.tif").axes == "ZYX"
+    assert "strangeness" in run(*words).out
+    assert "PNG" in run(*words, "--output", "unknown.png").complaint

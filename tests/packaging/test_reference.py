@@ -16,6 +16,7 @@ COMMANDS = (
     "why",
     "review",
     "doubtful",
+    "unknown",
     "train",
     "add-class",
     "export",

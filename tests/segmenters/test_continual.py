@@ -59,13 +59,14 @@ def test_classes_are_told_apart(old: ContinualSegmenter) -> None:
 
 def test_what_looks_like_no_class_is_strange(old: ContinualSegmenter) -> None:
     given = batch()
-    known = old.strangeness(given.images)
+    memory = old.remember(SupportSet())
+    known = old.strangeness(given.images, memory)
     assert known.shape == given.truth.shape
     with torch.no_grad():
         foreign = made()
         foreign.net.load_state_dict(old.net.state_dict())
         foreign.net.head.weight.neg_()  # as if nothing looked like what was learned
-    assert float(foreign.strangeness(given.images).mean()) > float(known.mean()) + 0.5
+    assert float(foreign.strangeness(given.images, memory).mean()) > float(known.mean()) + 0.5
 
 
 @pytest.mark.parametrize("lower", ["teach", "forward"])

@@ -21,7 +21,7 @@ from __future__ import annotations
 from napari_infoleak.api._cells import cells
 from napari_infoleak.api._corrections import Corrections
 from napari_infoleak.api._evaluate import evaluate, planes_seen
-from napari_infoleak.api._explain import MOST_PLANES, doubtful, review, why
+from napari_infoleak.api._explain import MOST_PLANES, Unknown, doubtful, review, unknown, why
 from napari_infoleak.api._grow import add_class
 from napari_infoleak.api._inputs import annotated
 from napari_infoleak.api._link import Linked, link
@@ -48,6 +48,7 @@ __all__ = [
     "Result",
     "Spread",
     "SupportSet",
+    "Unknown",
     "add_class",
     "annotated",
     "annotation_of_cells",
@@ -70,6 +71,7 @@ __all__ = [
     "segment",
     "shrink",
     "train",
+    "unknown",
     "why",
     "write",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from napari_infoleak.api._segment import (
     remember,
     settings_of,
 )
+from napari_infoleak.core.axes import labels_from_canonical
 from napari_infoleak.core.errors import BadInput, EmptySupportError
 from napari_infoleak.core.image import Image, plane_hash
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
@@ -22,12 +24,13 @@ from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from napari_infoleak.api._model import Model
     from napari_infoleak.explain.doubtful import DoubtfulPlace, Field
     from napari_infoleak.explain.review import Review
+    from napari_infoleak.explain.unknown import UnknownPlace
     from napari_infoleak.explain.why import Why
     from napari_infoleak.segmenters.protocol import Segmenter
 
@@ -209,6 +212,92 @@ def doubtful(
         return found(
             segmenter, memory, fields, len(shown), _positive(count, "count"), progress, cancel
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Unknown:
+    """What looks like no class.
+
+    Attributes
+    ----------
+    map : array, float32
+        In the axes of the image without C: 0 is what a class looks like, from 1 on it looks like
+        none.
+    places : list of UnknownPlace
+        The strangest first: what might be the next class to paint.
+    axes : str
+        Axes of `map`.
+    calibration : mapping
+        Scale, translation and units, as `write` takes them.
+    """
+
+    map: Any
+    places: list[UnknownPlace]
+    axes: str
+    calibration: Mapping[str, Any]
+
+
+def unknown(
+    image: Any,
+    support: SupportSet | None = None,
+    model: str | Path | Model = "membrane",
+    *,
+    annotations: Any = None,
+    axes: str | None = None,
+    channel: int | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    count: int = 5,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Unknown:
+    """Find what looks like no class yet: it may be the next one to paint.
+
+    Parameters
+    ----------
+    image : Image, array or path
+        2 to 5 dimensions out of T, C, Z, Y, X.
+    support, model, annotations, axes, channel, device, threads
+        As for `segment`. A model of ``continual`` is asked for the likeness to its class vectors,
+        one of ``annotation-leakage`` for that to what is annotated.
+    count : int
+        Most places named.
+    progress, cancel
+        Told of each plane; asked before each layer of the network.
+
+    Returns
+    -------
+    Unknown
+
+    Raises
+    ------
+    BadInput
+        If the model cannot tell, nothing is annotated where that is what it looks at, or anything
+        that `segment` refuses.
+    """
+    settings = settings_of(
+        model=str(model), axes=axes, channel=channel, device=device, threads=threads
+    )
+    picture = as_image(image, axes)
+    part = region_of(None, picture)
+    paint = None if annotations is None else as_annotation(annotations, picture)
+    known = known_support(support, picture, paint, settings.channel)
+    from napari_infoleak.explain.unknown import unknown as found
+
+    with limited_threads(settings.threads):
+        progress(0, len(part.planes), "looking at the annotations" if known else "starting")
+        segmenter = ready_segmenter(model, settings.device)
+        memory = remember(segmenter, known)
+        fields = _fields(picture, segmenter, known, part, part.planes, settings.channel)
+        total, most = len(part.planes), _positive(count, "count")
+        maps, places = found(segmenter, memory, fields, total, most, progress, cancel)
+    whole = np.stack(maps).reshape(picture.label_shape)
+    return Unknown(
+        labels_from_canonical(whole, picture.axes),
+        places,
+        picture.label_axes,
+        {"scale": picture.scale, "translate": picture.translate, "units": picture.units},
+    )
 
 
 def _annotated(

@@ -16,7 +16,7 @@ from cyclopts.exceptions import CycloptsError
 
 from napari_infoleak.cli.celling import cells
 from napari_infoleak.cli.doctor import doctor
-from napari_infoleak.cli.explaining import doubtful, review, why
+from napari_infoleak.cli.explaining import doubtful, review, unknown, why
 from napari_infoleak.cli.exporting import export
 from napari_infoleak.cli.growing import add_class
 from napari_infoleak.cli.listing import methods, models
@@ -49,6 +49,7 @@ for _command in (
     why,
     review,
     doubtful,
+    unknown,
     cells,
     evaluate,
     replay,

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import print_json, table
+from napari_infoleak.cli.files import check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json, Pairs, support_set
 from napari_infoleak.core.errors import BadInput, EmptySupportError
 
@@ -244,6 +245,86 @@ def doubtful(
         return
     rows = [(*_at(one), _percent(one.doubt), _question(one)) for one in found]
     print(table(rows, ("t", "z", "y", "x", "doubt", "class")))
+
+
+def unknown(
+    image: Path,
+    /,
+    *,
+    output: Path | None = None,
+    annotations: Path | None = None,
+    support: Pairs | None = None,
+    model: str = "membrane",
+    axes: str | None = None,
+    support_axes: str | None = None,
+    channel: int | None = None,
+    count: int = 5,
+    device: Device = "auto",
+    threads: int | None = None,
+    json: Json = False,
+) -> None:
+    """Find what looks like no class yet: it may be the next one to paint.
+
+    Parameters
+    ----------
+    image
+        TIFF, OME-TIFF, PNG, NPY or OME-Zarr.
+    output
+        File for a map: 0 is what a class looks like, from 1 on it looks like none.
+    annotations
+        Paint on this very image: its shape without channels, 0 unlabelled, else class ids.
+    support
+        Another annotated image and its annotation; may be repeated.
+    model
+        A model of continual, or one of annotation-leakage, which looks at the paint.
+    axes
+        One letter a dimension, such as TCZYX; read from the file or guessed by default.
+    support_axes
+        Axes of the support images; by default those of the image where they fit, else guessed.
+    channel
+        Channel to look at, from 0.
+    count
+        Most places named.
+    device
+        Where to compute.
+    threads
+        Threads of the processor; chosen by default.
+    json
+        Print the places as JSON.
+    """
+    outputs = {"--output": output}
+    model_file = Path(model) if Path(model).suffix else None
+    inputs = [image, annotations, model_file, *(path for two in support or [] for path in two)]
+    check_outputs(outputs, inputs)
+    picture = api.read(image, axes)
+    check_one_plane(outputs, picture.sizes["T"] * picture.sizes["Z"], set())
+    known = support_set(support or [], axes, support_axes, channel)
+    with Bar() as bar:
+        found = api.unknown(
+            picture,
+            known,
+            model,
+            annotations=annotations,
+            channel=channel,
+            count=count,
+            device=device,
+            threads=threads,
+            progress=bar,
+        )
+        if output is not None:
+            api.write(
+                output,
+                found.map,
+                axes=found.axes,
+                kind="uncertainty",
+                progress=bar,
+                **found.calibration,
+            )
+    if json:
+        print_json([asdict(one) for one in found.places])
+        return
+    rows = [(*_at(one), f"{one.strangeness:.2f}") for one in found.places]
+    print(table(rows, ("t", "z", "y", "x", "strangeness")))
 
 
 def _numbers(at: str) -> list[int]:

@@ -394,6 +394,22 @@ class AnnotationLeakage:
         )
         return base + self.leak * added[-1], (own, read, linear)
 
+    @torch.inference_mode()
+    def strangeness(self, tiles: Tensor, memory: LeakageMemory) -> Tensor:
+        """How unlike everything annotated pixels are, see `Wonders`.
+
+        Raises
+        ------
+        BadInput
+            If nothing is annotated, or the memory was made by other weights.
+        """
+        self._check(memory)
+        if not len(memory):
+            raise BadInput("nothing is annotated, so all is unknown; paint some of each class")
+        keys = self.keys(tiles).movedim(1, -1)
+        nearest = (keys @ memory.keys.T).amax(-1)
+        return 1 - nearest.repeat_interleave(self.stride, 1).repeat_interleave(self.stride, 2)
+
     @property
     def stride(self) -> int:
         """Pixels a side of a cell of the memory."""

@@ -15,6 +15,7 @@ from napari_infoleak.segmenters.leaky import LeakySegmenter
 
 if TYPE_CHECKING:
     from napari_infoleak.segmenters.batch import Batch
+    from napari_infoleak.segmenters.supervised import Weights
 
 _MARGIN = 0.1
 _CONTRAST = 0.1
@@ -59,7 +60,7 @@ class ContinualSegmenter(LeakySegmenter):
         return terms
 
     @torch.inference_mode()
-    def strangeness(self, tiles: Tensor) -> Tensor:
+    def strangeness(self, tiles: Tensor, memory: Weights) -> Tensor:
         """How unlike every class pixels are, (B C Y X) -> (B Y X).
 
         One less the likeness to the nearest vector of any class: 0 is what a class looks like,

@@ -134,6 +134,18 @@ class LooksUp(Protocol):
 
 
 @runtime_checkable
+class Wonders(Protocol):
+    """A segmenter that knows what it has never seen."""
+
+    def strangeness(self, tiles: Tensor, memory: Any) -> Tensor:
+        """How unlike every class pixels are, (B C Y X) -> (B Y X).
+
+        One less the likeness to what is nearest: 0 is what a class looks like, from 1 on it looks
+        like none.
+        """
+
+
+@runtime_checkable
 class Trainable(Segmenter, Protocol):
     """A segmenter that learns.
 
