@@ -237,10 +237,17 @@ class Monkey:
         field = self._one(QLineEdit)
         if field is None or isinstance(field.parent(), QAbstractSpinBox):
             return "nothing"
-        text = str(self.rng.choice(["membrane", "né 核", "", "x" * 60, "interior"]))
+        text = str(self.rng.choice(["membrane", "né 核", "", "x" * 60, "interior", "0.5"]))
         QTest.mouseDClick(field, Qt.MouseButton.LeftButton)
-        field.setText(text)
-        field.editingFinished.emit()
+        if field.validator() is not None and not text.isascii():
+            return "nothing"
+        if field.validator() is not None:  # a key that does not belong there is not taken
+            field.selectAll()
+            QTest.keyClicks(field, text)
+            QTest.keyClick(field, Qt.Key.Key_Return)
+        else:
+            field.setText(text)
+            field.editingFinished.emit()
         return text[:20]
 
     def save(self) -> str:
