@@ -27,6 +27,7 @@ TABLES = (
     "architectures",
     "interactive",
     "throughput",
+    "gui_pause",
 )
 
 
