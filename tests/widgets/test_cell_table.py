@@ -104,6 +104,16 @@ def test_cells_are_shown_as_outlines(celled: Any, viewer: Any, settle: Any) -> N
     assert viewer.layers["img cells"].contour == 0
 
 
+def test_class_shares_without_an_answer_are_a_sentence(
+    dock: Any, viewer: Any, rng: np.random.Generator
+) -> None:
+    viewer.add_image(rng.random((3, 40, 48)))
+    dock.cells.shares.set_open(True)
+    assert "Segment first" in dock.cells.shares.news.text()
+    viewer.layers.clear()
+    assert dock.cells.shares.texts == {}
+
+
 def test_class_shares_of_the_slice_and_of_all(celled: Any, viewer: Any, qtbot: Any) -> None:
     labels = viewer.layers["img labels"]
     labels.data[0] = 2

@@ -53,16 +53,17 @@ class _Bar(cancelable_progress):
         # Nothing else holds the file: napari has no way to ask for a bar without one.
         self._nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - closed below
         self._left = ""
+        self._shown = (0, 0)
         super().__init__(desc=what, total=0, cancel_callback=stop, file=self._nowhere)
 
     def show_step(self, step: Step) -> None:
-        """Show how far it is."""
-        if step.total > 0:
+        """Show how far it is, if that has changed: napari draws the whole window for it."""
+        if step.total > 0 and (step.done, step.total) != self._shown:
+            self._shown = step.done, step.total
             self.total = step.total
-        self._left = time_left(step.left)
-        if step.total > 0:
+            self._left = time_left(step.left)
             self.update(step.done - self.n)
-        self.display()
+            self.display()
 
     def display(self, msg: Any = None, pos: Any = None) -> None:
         """Say the time left as the dock does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -164,9 +165,12 @@ class Annotation:
     def _data(self) -> Any:
         return full_resolution(self.layer)
 
-    @property
+    @cached_property
     def _grid(self) -> Any:
-        """The image's grid, without the long C pixel where the layer came without it."""
+        """The image's grid, without the long C pixel where the layer came without it.
+
+        Looked up once: asking the layer for every slice of a stack would take longer than counting.
+        """
         grid = self.source.grid
         if self._data.ndim == len(grid.shape):
             return grid

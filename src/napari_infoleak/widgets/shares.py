@@ -65,7 +65,7 @@ class ClassShares(Fold):
         labels = self._labels()
         if labels is None:
             say(self.news, "Segment first; then there is something to count.")
-            self._show({}, np.zeros(_IDS))
+            self._show(np.zeros(_IDS), np.zeros(_IDS))
             return
         if self._of is None:
             self._of = labels

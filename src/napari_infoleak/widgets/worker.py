@@ -176,15 +176,20 @@ class Worker(QObject):
 
     def _poll(self) -> None:
         """Pass on what the child said since the last time; only the newest step counts."""
-        if self._job is None:
+        job = self._job
+        if job is None:
             self._timer.stop()
             return
-        events = self._job.poll()
+        events = job.poll()
         steps = [event for event in events if isinstance(event, Progress)]
         if steps and not self._background:
             last = steps[-1]
             left = self._rate(last.done, last.total)
             self.stepped.emit(Step(last.done, last.total, left, last.message or self._what))
+            if (
+                self._job is not job
+            ):  # napari's bar lets the window live: anything may have happened
+                return
         for event in events:
             if isinstance(event, Done | Failed | CancelledEvent):
                 self._end(event)
