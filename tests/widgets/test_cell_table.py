@@ -126,3 +126,6 @@ def test_class_shares_of_the_slice_and_of_all(celled: Any, viewer: Any, qtbot: A
     viewer.dims.set_current_step(0, 2)
     assert shares.texts[1][1] == f"{100 * part:.1f} %"
     assert shares.texts[2][0] == "membrane"
+    viewer.layers.remove(labels)
+    assert not shares.texts
+    assert "Segment first" in shares.news.text()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.worker import Worker
 
 _METHODS = (("Watershed", "watershed"), ("Multicut, for faint membranes", "multicut"))
+_FILLED, _OUTLINED = 0.5, 0.9  # opacity: thin lines need more of it
 
 
 class CellsPanel(Section):
@@ -120,7 +121,9 @@ class CellsPanel(Section):
         source = self._state.source
         layer = None if source is None else self._results.find(source, "cells")
         if layer is not None:
-            layer.contour = int(self.outlines.isChecked())
+            alone = self.outlines.isChecked()
+            layer.contour = int(alone)
+            layer.opacity = _OUTLINED if alone else _FILLED
 
     def _take(self, source: Source, found: jobs.Cells) -> None:
         if source.layer not in self._results.viewer.layers:
