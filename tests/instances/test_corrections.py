@@ -85,6 +85,13 @@ def test_split_touches_no_other_cell(tissue, data):
         assert (cells == part).sum() >= 10
 
 
+def test_no_part_of_a_split_is_a_crumb(tissue):
+    cells = tissue[0].copy()
+    corrections = Corrections(cells, membrane=tissue[1])
+    parts = corrections.split([across(cells, 1)[0], (40, 90), (172, 185), (37, 46)]).cells
+    assert all((cells == part).sum() >= 10 for part in parts)
+
+
 def test_a_split_need_not_reach_the_edges(tissue):
     cells = tissue[0].copy()
     cell = large_cells(cells)[2]

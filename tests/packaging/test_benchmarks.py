@@ -28,6 +28,7 @@ TABLES = (
     "interactive",
     "throughput",
     "gui_pause",
+    "corrections",
 )
 
 

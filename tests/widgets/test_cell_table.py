@@ -46,7 +46,7 @@ def test_cells_are_measured_in_physical_units_with_their_brightness(
     assert columns["volume"] == pytest.approx([3 * 100 * voxel, 3 * 300 * voxel])
     assert columns["intensity"] == pytest.approx([1, 3])
     assert set(columns["unit"]) == {"micrometer"}
-    assert table.model.headerData(1, Qt.Orientation.Horizontal) == "volume"
+    assert table.model.headerData(1, Qt.Orientation.Horizontal) == "volume µm³"
     assert cells_of(table) == ["1", "2"]
     table.model.sort(1, Qt.SortOrder.DescendingOrder)
     assert cells_of(table) == ["2", "1"]

@@ -262,11 +262,10 @@ def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _kept_off(sides: Ids, way: Points) -> Ids:
-    """Leave the pixels beside a line open, but none of its sides empty."""
-    far = _distance(sides.shape, way)
-    off = np.where(far > BAND, sides, 0)
-    lost = set(np.unique(sides)) - set(np.unique(off))
-    return np.where(np.isin(sides, list(lost)), sides, off)
+    """Leave the pixels beside a line open, but enough of each of its sides."""
+    off = np.where(_distance(sides.shape, way) > BAND, sides, 0)
+    left = np.bincount(off.ravel(), minlength=int(sides.max()) + 1)
+    return np.where(left[sides] < _SLIVER, sides, off)
 
 
 def _distance(shape: tuple[int, ...], way: Points) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Q
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QTableView
 
 from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.core.units import UNKNOWN_UNIT, unit_symbol
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.command import stem
 from napari_infoleak.widgets.fold import Fold
@@ -36,6 +37,8 @@ _RING = "#ffffff"
 _HEIGHT = 190
 _STILL = 4  # points of the screen that a click may move
 _FIRST = ("cell", "volume", "area", "intensity", "neighbours")  # columns to the left
+_POWERS = {"area": "²", "volume": "³", "surface": "²", "perimeter": ""}
+"""Columns with a unit, and the power of it."""
 
 
 class CellTable(Fold):
@@ -262,8 +265,16 @@ class _Rows(QAbstractTableModel):
     ) -> Any:
         """Qt asks."""
         if role == Qt.ItemDataRole.DisplayRole and way == Qt.Orientation.Horizontal:
-            return self._names[section]
+            return self._heading(self._names[section])
         return None
+
+    def _heading(self, name: str) -> str:
+        """Return the name of a column with its unit, where it has one."""
+        units = [] if self.table is None else self.table.columns["unit"][:1].tolist()
+        if name not in _POWERS or not units:
+            return name
+        unit = "px" if units[0] == UNKNOWN_UNIT else unit_symbol(units[0])
+        return f"{name} {unit}{_POWERS[name]}"
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; equal ones stay as they are."""
