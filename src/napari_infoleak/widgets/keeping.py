@@ -236,26 +236,28 @@ class Keeping(QObject):
         if layer is not None:
             by_a_tool = any(isinstance(atom, tuple) for atom in atoms)
             self._far = self._far or by_a_tool or layer.n_edit_dimensions > 2
-        self._write()
+        self._write(here=True)
 
     def _drawn(self, event: Any = None) -> None:
         """Pixels of the layer were drawn anew."""
         if self._dragging:
             self._write_soon()
         else:
-            self._write()
+            self._write(here=True)
 
     def _write_soon(self, event: Any = None) -> None:
         if not self._soon.isActive():
             self._soon.start()
 
-    def _write(self, everything: bool = False) -> None:
-        """Write down what was painted since the last time."""
+    def _write(self, everything: bool = False, here: bool = False) -> None:
+        """Write down what was painted since the last time: on all slices, or the one on screen."""
         tracked, source = self.tracked, self._source
         if tracked is None or source is None or tracked.annotation.source is not source:
             return
         at = position(self._viewer, source)
-        planes = None if everything or self._far else tracked.near(*at)
+        planes = [at] if here else tracked.near(*at)
+        if everything or self._far:
+            planes = None
         try:
             difference = tracked.look(planes)
         except (IndexError, ValueError):
