@@ -161,3 +161,36 @@ def test_saving_the_annotation_completes_the_command(
     assert QApplication.clipboard().text() == command_lines(done)
     paint.data_setitem((np.full(5, 2), np.arange(5)), 2)
     assert done_in(dock.state).missing, "the file does not hold the last stroke"
+
+
+def test_how_a_model_was_made_is_told(dock: Any, viewer: Any, tmp_path: Path) -> None:
+    from napari_infoleak.session import Step
+    from napari_infoleak.widgets.command import python_script
+
+    layer = viewer.add_image(np.zeros((40, 48)), name="cells")
+    layer.metadata["infoleak"] = {"file": "cells.tif"}
+    dock.annotate.make_layer()
+    paint = dock.annotate.layer.layer
+    paint.data[0, :5], paint.data[9, :5] = 1, 2
+    dock.annotate.count_now()
+    dock.state.model = "b.safetensors"
+    steps = [
+        Step(1, "train", {"method": "unet", "steps": 5, "init": "none"}, {"path": "a.safetensors"}),
+        Step(
+            2,
+            "add_class",
+            {"model": "a.safetensors", "class_id": 2, "minutes": 0.5, "channel": None},
+            {"path": "b.safetensors"},
+        ),
+    ]
+    done = done_in(dock.state, steps)
+    first, remark, second, last = command_lines(done).splitlines()
+    assert first.startswith("infoleak train cells.tif cells_annotation.tif --method unet --steps 5")
+    assert remark.startswith("# how the model was made")
+    assert second.startswith("# infoleak add-class a.safetensors cells.tif cells_annotation.tif")
+    assert "--id 2" in second
+    assert "--name membrane" in second
+    assert "--model b.safetensors" in last
+    script = python_script(done)
+    assert "# il.add_class('a.safetensors', 'membrane', [(il.read('cells.tif', 'YX')" in script
+    compile(script, "script", "exec")

@@ -22,6 +22,7 @@ from napari_infoleak.core.provenance import provenance
 _LEFT_OUT = {
     "train": "its trainings, whose models are used as they are",
     "propagate": "spreading, which takes paint on the other image itself: it is segmented",
+    "add_class": "classes that joined a model, which is used as it is",
     "correct": "corrections of cells, which belong to the other image",
 }
 

@@ -55,7 +55,7 @@ class Brushwork(QWidget):
         self._strokes = Strokes(viewer, self)
         self._strokes.begun.connect(self._begun)
         self._strokes.drawn.connect(self._drawn)
-        self.grow = QCheckBox("Grow strokes to the membrane")
+        self.grow = QCheckBox("Grow to the membrane")
         self.grow.setToolTip(TIPS["annotate.grow"])
         self.hide_paint = flat_button(f"Hide ({HIDE})", "annotate.hide")
         self.copy = ActionButton("Copy paint to the next slice", "annotate.copy")

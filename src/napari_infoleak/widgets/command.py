@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
 DEFAULT_MODEL = "membrane"
+_TRAININGS = ("train", "add_class")
 
 
 @dataclass
@@ -91,7 +92,7 @@ def done_in(state: DockState, steps: Sequence[Step] = ()) -> Done | None:
         done.supports.append((other, paint, pair.source.axes))
     told = _last(steps, "segment", "propagate") if state.answer is not None else {}
     done.settings = _settings(state, source, told)
-    done.trainings = _trainings(steps, str(done.settings.get("model", "")))
+    done.trainings = _trainings(steps, state, str(done.settings.get("model", "")))
     if state.cells is not None:
         done.cells = _cells(state, _last(steps, "cells"))
     return done
@@ -128,8 +129,7 @@ def python_script(done: Done) -> str:
     """Return a script that does the same."""
     lines = ["import napari_infoleak as il", ""]
     for training in done.trainings:
-        pairs = ", ".join(f"({_read(image, axes)}, {paint!r})" for image, paint, axes in done.pairs)
-        lines += _maybe_timed(training, [f"il.train([{pairs}], {_arguments(training)})"])
+        lines += _training_call(done, training)
     lines.append(f"image = {_read(done.image, done.axes)}")
     given = ["image"]
     if done.supports:
@@ -197,14 +197,19 @@ def _settings(state: DockState, source: Source, told: Mapping[str, Any]) -> dict
     return chosen
 
 
-def _trainings(steps: Sequence[Step], model: str) -> list[dict[str, Any]]:
+def _trainings(steps: Sequence[Step], state: DockState, model: str) -> list[dict[str, Any]]:
     """Return how a model came to be: its own training, and those of the models before it."""
-    made = {str(step.result.get("path")): step.arguments for step in steps if step.name == "train"}
+    made = {str(step.result.get("path")): step for step in steps if step.name in _TRAININGS}
     found: list[dict[str, Any]] = []
     while model in made:
-        training = dict(made.pop(model)) | {"output": model}
+        step = made.pop(model)
+        training = {name: one for name, one in step.arguments.items() if one is not None}
+        training["output"] = model
+        model = str(training.get("init") or training.get("model"))
+        if step.name == "add_class":
+            known = state.classes.with_ids([training["class_id"]])
+            training["name"] = known[training["class_id"]].name
         found.insert(0, training)
-        model = str(training.get("init"))
     return found
 
 
@@ -220,11 +225,24 @@ def _cells(state: DockState, told: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _training_line(done: Done, training: Mapping[str, Any]) -> str:
+    options = dict(training)
     words = ["infoleak", "train"]
+    if "class_id" in options:
+        words = ["infoleak", "add-class", options.pop("model")]
+        options["id"] = options.pop("class_id")
     for image, paint, _ in done.pairs:
         words += [image, paint]
-    words += [*_options(_of_training(training)), "--axes", done.axes]
+    words += [*_options(options), "--axes", done.axes]
     return "\n".join(_maybe_timed(training, [quoted(words)]))
+
+
+def _training_call(done: Done, training: Mapping[str, Any]) -> list[str]:
+    options = dict(training)
+    pairs = ", ".join(f"({_read(image, axes)}, {paint!r})" for image, paint, axes in done.pairs)
+    call = f"il.train([{pairs}]"
+    if "class_id" in options:
+        call = f"il.add_class({options.pop('model')!r}, {options.pop('name')!r}, [{pairs}]"
+    return _maybe_timed(training, [f"{', '.join([call, *_keywords(options)])})"])
 
 
 def _maybe_timed(training: Mapping[str, Any], lines: list[str]) -> list[str]:
@@ -234,15 +252,6 @@ def _maybe_timed(training: Mapping[str, Any], lines: list[str]) -> list[str]:
     return ["# how the model was made; by the clock, another run makes another model:"] + [
         f"# {line}" for line in lines
     ]
-
-
-def _of_training(training: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is not said."""
-    return {name: value for name, value in training.items() if value is not None}
-
-
-def _arguments(training: Mapping[str, Any]) -> str:
-    return ", ".join(_keywords(_of_training(training)))
 
 
 def _options(chosen: Mapping[str, Any]) -> list[str]:
