@@ -118,7 +118,7 @@ def table(rows: list[Row], seeds: int) -> str:
         for name in SETS:
             own = of(rows, set=name)
             worst = max((row[tool] for row in own), default=float("nan"))
-            told.append(f"{middle(own, tool):.2f} ({worst:.2f})")
+            told.append(f"{middle(own, tool):.3f} ({worst:.3f})")
         lines.append([words, *told])
     grid = markdown(["tool", *SETS.values()], lines)
     return f"{grid}\n\n{SOURCE.format(seeds=seeds, hardware=hardware())}"

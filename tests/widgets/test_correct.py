@@ -164,6 +164,24 @@ def test_the_tool_is_put_down_when_another_layer_is_chosen(
     assert viewer.layers.selection.active is viewer.layers["img cells"]
 
 
+def test_live_answers_do_not_take_the_cells_out_of_the_hand(celled: Any, viewer: Any) -> None:
+    celled.segment.live.setChecked(True)
+    celled.cells.tools.tools["merge"].click()
+    assert not celled.state.live
+    assert not celled.segment.live.isChecked()
+
+
+def test_what_making_cells_again_would_lose_is_said_before(
+    celled: Any, qtbot: Any, settle: Any, draw: Any
+) -> None:
+    assert celled.cells.reason.text() == ""
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    assert celled.cells.reason.text().startswith("1 correction is lost if cells are made again")
+    celled.cells.make_cells()
+    settle(celled)
+    assert celled.cells.reason.text() == ""
+
+
 def test_corrections_become_annotation(celled: Any, viewer: Any, qtbot: Any, draw: Any) -> None:
     tools = celled.cells.tools
     draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))

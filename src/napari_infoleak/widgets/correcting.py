@@ -145,6 +145,7 @@ class Correcting(QObject):
             return
         self._seed = None
         self._tool = tool
+        self._state.live = False  # a new answer would outdate the cells in hand
         self._state.overlays = self._state.overlays | {"cells"}
         canvas = self._canvas or self._new_canvas(source)
         self._wipe()

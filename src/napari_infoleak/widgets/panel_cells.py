@@ -74,6 +74,7 @@ class CellsPanel(Section):
         self.make.clicked.connect(self.make_cells)
         self.outlines.toggled.connect(self._outline)
         self.correcting.said.connect(self.said)
+        self.correcting.changed.connect(self.refresh)
         self.table.said.connect(self.said)
         events = state.events
         for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
@@ -111,7 +112,7 @@ class CellsPanel(Section):
         self.make.set_reason(reason)
         self.make.set_primary(steps.next_step(self._state) == "cells")
         quiet = self._state.busy or self._state.source is None
-        say(self.reason, "" if quiet else reason)
+        say(self.reason, "" if quiet else reason or _at_stake(self.correcting.steps))
         self.outlines.setVisible(self._state.cells is not None)
         found = self._state.cells
         self.set_summary("" if found is None else f"{in_thousands(found)} cells")
@@ -135,3 +136,11 @@ class CellsPanel(Section):
             # Labels under cells would mix their colours.
             self._state.overlays = self._state.overlays - {"labels"} | {"cells"}
         self.said.emit(f"{in_thousands(found.count)} cells found.", "good")
+
+
+def _at_stake(corrections: int) -> str:
+    """Say what is lost if cells are made again."""
+    if not corrections:
+        return ""
+    what = "1 correction is" if corrections == 1 else f"{corrections} corrections are"
+    return f"{what} lost if cells are made again; cells marked as finished stay."
