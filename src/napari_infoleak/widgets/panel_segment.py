@@ -165,7 +165,7 @@ class SegmentPanel(Section):
         self.view.clicked.connect(self.segment_view)
         self.stack.clicked.connect(self.segment_stack)
         self.live.toggled.connect(self._switch_live)
-        self._state.events.live.connect(self.live.setChecked)
+        self._state.events.live.connect(lambda on: self.live.setChecked(on))
         self.live_stack.toggled.connect(self._switch_live_stack)
         self.next.clicked.connect(self.next_place)
         for command, (button, action) in self._keyed().items():
