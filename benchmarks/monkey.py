@@ -73,6 +73,7 @@ class Monkey:
 
     def __init__(self, viewer: napari.Viewer, dock: Any, rng: Generator, folder: Path) -> None:
         self.viewer, self.dock, self.rng, self.folder = viewer, dock, rng, folder
+        self.verbose = False
         self.done: Counter[str] = Counter()
         self.last: deque[str] = deque(maxlen=25)
         self.actions: dict[str, tuple[float, Callable[[], str]]] = {
@@ -98,6 +99,8 @@ class Monkey:
         weights = np.array([self.actions[name][0] for name in names])
         name = names[int(self.rng.choice(len(names), p=weights / weights.sum()))]
         self.last.append(f"{name}: …")
+        if self.verbose:
+            print(*list(self.last)[-2:-1], "|", name, file=sys.stderr, flush=True)
         what = self.actions[name][1]()
         self.last[-1] = f"{name}: {what}"
         self.done[name] += 1
@@ -371,7 +374,9 @@ class Faults:
             self.found.append(str(notification.message))
 
 
-def run(seconds: float, seed: int, folder: Path) -> tuple[Monkey, list[str]]:
+def run(
+    seconds: float, seed: int, folder: Path, *, verbose: bool = False
+) -> tuple[Monkey, list[str]]:
     """Let a monkey play; return it, and what went wrong."""
     from napari_infoleak.widgets.dock import InfoleakDock
 
@@ -382,6 +387,7 @@ def run(seconds: float, seed: int, folder: Path) -> tuple[Monkey, list[str]]:
         viewer.window.resize(1280, 900)
         viewer.show()
         monkey = Monkey(viewer, dock, np.random.default_rng(seed), folder)
+        monkey.verbose = verbose
         viewer.add_image(monkey._noise(_SHAPES["ZYX"]))
         until = time.monotonic() + seconds
         while time.monotonic() < until and not faults.found:
@@ -402,9 +408,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--verbose", action="store_true", help="say each action as it is done")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        monkey, found = run(60 * options.minutes, options.seed, Path(folder))
+        monkey, found = run(
+            60 * options.minutes, options.seed, Path(folder), verbose=options.verbose
+        )
     print(f"seed {options.seed}: {sum(monkey.done.values())} actions, {dict(monkey.done)}")
     if found:
         print("last:", *monkey.last, sep="\n  ")

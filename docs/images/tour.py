@@ -11,6 +11,7 @@ in other looks.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +200,7 @@ def tour(folder: Path, theme: str) -> int:
     hand.click(dock.cells.make)
     ready(dock)
     hand.picture("tour-5-cells")
-    written = folder / "cells.ome.tif"
+    written = Path(tempfile.mkdtemp()) / "cells.ome.tif"
     QFileDialog.getSaveFileName = lambda *args, **options: (str(written), "")
     dock.export.what.setCurrentIndex(dock.export.what.findData("cells"))
     hand.click(dock.export.save)

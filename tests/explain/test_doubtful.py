@@ -12,7 +12,8 @@ from napari_infoleak.core.errors import Cancelled
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.progress import CancelToken
 from napari_infoleak.core.support import SupportSet
-from napari_infoleak.explain.doubtful import DoubtfulPlace, Field, doubtful
+from napari_infoleak.explain.doubtful import Field, doubtful
+from napari_infoleak.explain.reasons import DoubtfulPlace
 from napari_infoleak.infer.tiles import Box
 from napari_infoleak.infer.uncertainty import entropy
 

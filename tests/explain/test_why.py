@@ -11,7 +11,8 @@ import torch
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
-from napari_infoleak.explain.why import Why, why
+from napari_infoleak.explain.reasons import Why
+from napari_infoleak.explain.why import why
 from napari_infoleak.segmenters.unet import PlainUNet
 
 

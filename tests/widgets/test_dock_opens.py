@@ -7,6 +7,7 @@ from typing import Any
 import dask.array as da
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QScrollArea
 
 CASES = {
     "YX": (40, 48),
@@ -135,3 +136,23 @@ def test_an_image_that_goes_away_is_forgotten(
     viewer.layers.remove(layer)
     assert dock.state.source is None
     assert "Open an image" in dock.image.empty.text()
+
+
+def test_nothing_is_cut_off_where_the_dock_is_as_narrow_as_it_gets(
+    dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator
+) -> None:
+    viewer.add_image(rng.random((5, 40, 48)), name="a stack with a name that is rather long")
+    dock.annotate.make_layer()
+    for panel in dock.panels.values():
+        panel.set_open(True)
+    dock.resize(dock.minimumWidth(), 900)
+    dock.show()
+    qtbot.waitExposed(dock)
+    scroll = dock.findChild(QScrollArea)
+    room = scroll.viewport().width()
+    wide = {
+        name: panel.minimumSizeHint().width()
+        for name, panel in dock.panels.items()
+        if panel.minimumSizeHint().width() > room - 12
+    }
+    assert wide == {}, f"only {room - 12} points are there"

@@ -10,9 +10,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_infoleak.core.region import Region
-from napari_infoleak.explain.doubtful import DoubtfulPlace
+from napari_infoleak.explain.reasons import DoubtfulPlace, LeakedPatch, Why
 from napari_infoleak.explain.review import PlaneScore, Review, StrokeScore
-from napari_infoleak.explain.why import LeakedPatch, Why
 from napari_infoleak.widgets import questions
 from napari_infoleak.widgets.layers import note
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from importlib import import_module
@@ -93,6 +94,25 @@ def test_the_window_loads_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stderr.strip().splitlines()[-1] == "set()"
+
+
+def test_what_the_child_sends_back_is_known_without_torch() -> None:
+    """Reading a result imports the module of its class, in a thread of the window's process."""
+    folder = Path(napari_infoleak.__file__).parent / "widgets"
+    modules: set[str] = set()
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("napari_infoleak."):
+                modules.add(str(node.module))
+    at_the_top = "explain|scale|core|instances|session|infer|learn"
+    wanted = sorted(m for m in modules if m.split(".")[1] in at_the_top.split("|"))
+    code = (
+        f"import importlib, sys; names = {wanted}; "
+        "loaded = [n for n in names if importlib.import_module(n) and 'torch' in sys.modules][:1]; "
+        "sys.exit(str(loaded))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.strip().splitlines()[-1] == "[]"
 
 
 def test_every_tooltip_is_used() -> None:

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from napari_infoleak.api._model import Model
-    from napari_infoleak.explain.doubtful import DoubtfulPlace, Field
+    from napari_infoleak.explain.doubtful import Field
+    from napari_infoleak.explain.reasons import DoubtfulPlace, Why
     from napari_infoleak.explain.review import Review
     from napari_infoleak.explain.unknown import UnknownPlace
-    from napari_infoleak.explain.why import Why
     from napari_infoleak.segmenters.protocol import Segmenter
 
 MOST_PLANES = 8

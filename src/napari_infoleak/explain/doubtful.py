@@ -28,6 +28,7 @@ from scipy.special import expit
 
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.explain.lookup import looking_up
+from napari_infoleak.explain.reasons import DoubtfulPlace
 from napari_infoleak.infer.interrupt import interruptible
 from napari_infoleak.infer.tiles import Box, Tile, down_to, plan, up_to
 from napari_infoleak.infer.uncertainty import entropy
@@ -49,33 +50,6 @@ _STROKE = 2.5  # log of the entries that a stroke makes
 _OWN = 0.5  # likeness at which a stroke is heard as loud as the network's own opinion
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class DoubtfulPlace:
-    """A place worth painting.
-
-    Attributes
-    ----------
-    t, z, y, x : int
-    class_ids : tuple of int
-        All classes, the likeliest first: the question is which of the first two it is.
-    probabilities : tuple of float
-        In that order.
-    doubt : float
-        Of the answer there, 0 sure to 1 unsure.
-    gain : float
-        Pixels' worth of doubt that a stroke there is expected to settle, in what was looked at.
-    """
-
-    t: int
-    z: int
-    y: int
-    x: int
-    class_ids: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    doubt: float
-    gain: float
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from napari_infoleak.explain.lookup import in_order, looking_up
+from napari_infoleak.explain.reasons import LeakedPatch, Why
 from napari_infoleak.segmenters.protocol import Repeatable
 
 if TYPE_CHECKING:
@@ -20,59 +20,6 @@ if TYPE_CHECKING:
 
 _ONE_PLACE = 12  # pixels: entries of a class that are no farther apart are one place to look at
 _LOOKED_AT = 256  # entries, strongest first, that places are made of
-
-
-@dataclass(frozen=True)
-class LeakedPatch:
-    """An annotated place that leaked into an answer.
-
-    Attributes
-    ----------
-    source : str
-        Name of the annotated image.
-    t, z, y, x : int
-        The pixel of that image whose paint was read.
-    class_id : int
-        The class it is painted with.
-    weight : float
-        Its share, with that of its surroundings, of all that was read from annotations: 0 to 1.
-    likeness : float
-        How much it looks, to the network, like the place asked about: -1 to 1.
-    """
-
-    source: str
-    t: int
-    z: int
-    y: int
-    x: int
-    class_id: int
-    weight: float
-    likeness: float
-
-
-@dataclass(frozen=True)
-class Why:
-    """Where the answer for a pixel comes from.
-
-    Attributes
-    ----------
-    class_ids : tuple of int
-        Ids of the K classes, in the order of what follows.
-    probabilities : tuple of float
-        The answer.
-    alone : tuple of float
-        What it would be with a leak of 0.
-    read : tuple of float
-        Share of each class in what was read from annotations; all 0 if nothing was.
-    patches : tuple of LeakedPatch
-        Strongest first.
-    """
-
-    class_ids: tuple[int, ...]
-    probabilities: tuple[float, ...]
-    alone: tuple[float, ...]
-    read: tuple[float, ...]
-    patches: tuple[LeakedPatch, ...]
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_infoleak.core.region import Region
-    from napari_infoleak.explain.doubtful import DoubtfulPlace
+    from napari_infoleak.explain.reasons import DoubtfulPlace
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.markers import Place
     from napari_infoleak.widgets.state import DockState

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from napari_infoleak.core.image import Image
     from napari_infoleak.core.region import Region
     from napari_infoleak.core.support import SupportSet
-    from napari_infoleak.explain.doubtful import DoubtfulPlace
+    from napari_infoleak.explain.reasons import DoubtfulPlace, Why
     from napari_infoleak.explain.review import Review
-    from napari_infoleak.explain.why import Why
     from napari_infoleak.widgets.jobs import Painted, Pixels
 
     Pair = tuple[Pixels, Painted | Any]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
-    from napari_infoleak.explain.why import LeakedPatch, Why
+    from napari_infoleak.explain.reasons import LeakedPatch, Why
     from napari_infoleak.widgets.explaining import Explaining
     from napari_infoleak.widgets.markers import Place
     from napari_infoleak.widgets.state import DockState, SupportPair
