@@ -128,10 +128,12 @@ def split_by_seeds(
 
     Parameters
     ----------
-    cells, membrane, finished, first
+    cells : ndarray of uint32, shape (Z, Y, X)
         As for `split`.
     one, other : array, shape (points, 3)
         A stroke in each part, in any planes.
+    membrane, finished, first
+        As for `split`.
 
     Returns
     -------
