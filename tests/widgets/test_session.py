@@ -141,6 +141,19 @@ def test_a_session_can_be_left(painting: Any, image_file: Path, reopen: Any) -> 
     assert reopen(image_file).resume.isHidden()
 
 
+def test_paint_that_is_on_screen_is_not_offered(
+    painting: Any, image_file: Path, reopen: Any
+) -> None:
+    stroke(painting.annotate.layer.layer, 2, 7, 1)
+    crash(painting)
+    dock = reopen(image_file)
+    assert not dock.resume.isHidden()
+    dock.annotate.make_layer()
+    assert not dock.resume.isHidden()
+    stroke(dock.annotate.layer.layer, 2, 7, 1)
+    assert dock.resume.isHidden()
+
+
 def test_what_is_painted_before_the_answer_is_kept_as_well(
     painting: Any, image_file: Path, reopen: Any
 ) -> None:

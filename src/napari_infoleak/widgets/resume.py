@@ -41,6 +41,7 @@ class Resume(QFrame):
 
     def __init__(self, keeping: Keeping, restoring: Restoring) -> None:
         super().__init__(objectName="infoleak_resume")
+        self._keeping = keeping
         self._restoring = restoring
         self._found: tuple[Path, Session] | None = None
         self.text = WrappedLabel()
@@ -57,6 +58,7 @@ class Resume(QFrame):
         self.go_on.clicked.connect(self.resume)
         self.anew.clicked.connect(self.start_anew)
         keeping.found.connect(self.offer)
+        keeping.changed.connect(self._compare)
         self.hide()
 
     def offer(self, found: tuple[Path, Session] | None) -> None:
@@ -66,6 +68,17 @@ class Resume(QFrame):
         self.setVisible(found is not None)
         if found is not None:
             self.text.setText(in_words(*found))
+
+    def _compare(self) -> None:
+        """What is on screen already, as with a sample that brings its paint, is no offer."""
+        tracked = self._keeping.tracked
+        if self._found is None or tracked is None:
+            return
+        known = [layer.paint for layer in self._found[1].layers.values() if layer.paint]
+        if [paint.shape for paint in known] == [tracked.paint.shape] and not len(
+            tracked.paint.since(known[0])
+        ):
+            self.offer(None)
 
     def resume(self) -> None:
         """Bring back what was painted and chosen, and go on."""
