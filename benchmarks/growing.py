@@ -38,17 +38,18 @@ PAINTED = 4  # planes on which the new class is painted
 SIZES = {"widths": (8, 16, 32, 64), "features": 16}
 FOUR, JOINT = "four classes", "joint training"
 NAIVE, ALONE, REPLAY = "naive training", "added, no replay", "added, with replay"
-RAW, REPLAY_RAW = "added, no replay, not averaged", "added, with replay, not averaged"
-ARMS = (FOUR, NAIVE, ALONE, REPLAY, JOINT, RAW, REPLAY_RAW)
-ADDED = {ALONE: {}, RAW: {"settle": False}, REPLAY: {}, REPLAY_RAW: {"settle": False}}
+MEAN, REPLAY_MEAN = "added, no replay, averaged", "added, with replay, averaged"
+ARMS = (FOUR, NAIVE, REPLAY, ALONE, JOINT, REPLAY_MEAN, MEAN)
+AVERAGED = (MEAN, REPLAY_MEAN)
 FORGETS, FORGETS_ALONE, OF_JOINT = 0.02, 0.05, 0.9
 
 PROTOCOL = """\
 `vnc_stack1` at a quarter of its resolution, method `continual` with channels 8 to 64, from nothing.
 {first} steps on the eight planes of the train part with four classes, in which the fifth is called
 intracellular; then {then} steps for the fifth, painted wholly on {painted} of these planes and
-nothing else with it. *Naive* is training on at the same rate, with all that is not the new class
-called intracellular. *With replay* the eight planes of four classes are given again. *Joint* is
+nothing else with it. *Naive* is training on in the usual way, with all that is not the new class
+called intracellular. *With replay* the eight planes of four classes are given again. *Averaged*:
+with the weights from before. *Joint* is
 {both} steps on all five classes of all eight planes, from nothing: the ceiling. The two planes of
 the val part are answered. Old: mean IoU of the four old classes, of *four classes* by the
 annotation that calls the new class intracellular, of all others by the real one. Median over seeds,
@@ -67,7 +68,7 @@ def main() -> None:
     kept = Kept(options.json)
     parts = load(options.data, SET, every_class=True)
     runs = 0
-    for seed, order, arm in product(range(options.seeds), ORDERS, ARMS):
+    for seed, order, arm in product(range(options.seeds), options.orders, ARMS):
         if runs == options.most:
             break
         key: Row = {"new": order if arm != JOINT else "", "arm": arm, "seed": seed}
@@ -123,7 +124,7 @@ class Run:
         new = np.where(self._truth == self._new, self._new, 0).astype(np.uint8)[:PAINTED]
         if arm == NAIVE:
             painted = np.where(new > 0, new, HOST).astype(np.uint8)
-            settings: dict[str, Any] = self._settings() | {"steps": then, "rate": 1e-3}
+            settings: dict[str, Any] = self._settings() | {"steps": then}
             return il.train([(images, painted)], method="continual", init=self._four, **settings)
         replay = [(self._images, self._hidden(self._truth))]
         return il.add_class(
@@ -132,9 +133,9 @@ class Run:
             [(images, new)],
             class_id=self._new,
             complete=True,
-            replay=replay if arm in (REPLAY, REPLAY_RAW) else None,
+            replay=replay if arm in (REPLAY, REPLAY_MEAN) else None,
             steps=then,
-            **ADDED[arm],
+            settle=arm in AVERAGED,
             **self._settings(),
         )
 
@@ -144,7 +145,7 @@ class Run:
 
     def _settings(self) -> dict[str, Any]:
         how = {"axes": "ZYX", "device": "cpu", "threads": 1, "hold_out": False}
-        return how | {"seed": self._seed, "crop": 64, "batch": 4}
+        return how | {"seed": self._seed, "crop": 64, "batch": 4, "rate": 4e-3}
 
 
 def smaller(stack: Stack) -> Stack:
@@ -197,7 +198,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path(os.environ.get("TMPDIR", "work")))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=200, help="steps for four classes")
-    parser.add_argument("--then", type=int, default=80, help="steps for the fifth")
+    parser.add_argument("--then", type=int, default=200, help="steps for the fifth")
+    parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS)
     parser.add_argument("--most", type=int, default=-1, help="stop after so many runs")
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--publish", action="store_true", help="put the table into the pages")

@@ -29,6 +29,7 @@ TABLES = (
     "throughput",
     "gui_pause",
     "corrections",
+    "growing",
 )
 
 

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 GROW_MINUTES = 3.0
 """How long it takes for a class to join where nothing is said."""
 
-_RATE = 1e-3
 _NO_TRAINING = "annotation-leakage"
 
 
@@ -46,7 +45,7 @@ def add_class(
     replay: SupportSet | Sequence[tuple[Any, Any]] | None = None,
     complete: bool = False,
     lower: float = 0.0,
-    settle: bool = True,
+    settle: bool = False,
     minutes: float | None = None,
     steps: int | None = None,
     validation: SupportSet | Sequence[tuple[Any, Any]] | None = None,
@@ -134,7 +133,6 @@ def add_class(
     judged = None if validation is None else joined_support(validation, axes, channel)
     learned = painted if earlier is None else _both(painted, earlier)
     refuse_overlap(learned, judged)
-    settings.setdefault("rate", _RATE)
     minutes = GROW_MINUTES if minutes is None and steps is None else minutes
     chosen = train_settings(str(header.get("method")), minutes, steps, seed, settings)
     cancel.check()

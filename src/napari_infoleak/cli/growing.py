@@ -32,7 +32,7 @@ def add_class(
     replay: Pairs | None = None,
     complete: Flag = False,
     lower: float = 0.0,
-    no_settle: Flag = False,
+    settle: Flag = False,
     minutes: float | None = None,
     steps: int | None = None,
     validation: Pairs | None = None,
@@ -72,8 +72,8 @@ def add_class(
         something else.
     lower
         Weight of lower-layer leakage.
-    no_settle
-        Do not average the weights with those from before, at the end.
+    settle
+        Average the weights with those from before, at the end.
     minutes
         Time that it may take; 3 where neither minutes nor steps are given.
     steps
@@ -115,7 +115,7 @@ def add_class(
             replay=replay,
             complete=complete,
             lower=lower,
-            settle=not no_settle,
+            settle=settle,
             minutes=minutes,
             steps=steps,
             validation=validation,

@@ -54,7 +54,7 @@ def growing(
     *,
     replay: SupportSet | None = None,
     complete: bool = False,
-    settle: bool = True,
+    settle: bool = False,
     validation: SupportSet | None = None,
     **run: Any,
 ) -> Kept:
