@@ -322,3 +322,21 @@ def test_the_preference_for_membranes_survives_the_file(segmenter: AnnotationLea
     broken = leaning.header() | {"membrane_offset": float("nan")}
     with pytest.raises(BadModelFile):
         AnnotationLeakage.from_file(leaning.tensors(), broken)
+
+
+def test_what_nobody_annotated_is_looked_up_and_nothing_else_is_learned_of_it(
+    segmenter: AnnotationLeakage,
+) -> None:
+    own = supported(1, 2)
+    labelled = np.where(picture(3) > 0, 1, 2).astype(np.uint8)
+    both = own.add(picture(2), labelled, axes="YX", weight=0.5, permanent=False)
+    segmenter.cap = 64
+    alone, joined = segmenter.remember(own), segmenter.remember(both)
+    for name in ("rule", "affinity", "frequency"):
+        torch.testing.assert_close(getattr(joined, name), getattr(alone, name))
+    assert joined.head is None
+    temporary = len(joined) - len(alone)
+    assert temporary == segmenter.cap // 2  # they have room of their own
+    assert (segmenter.scores(tile(), joined) != segmenter.scores(tile(), alone)).any()
+    new_class = own.add(picture(2), np.where(labelled == 1, 5, 0), axes="YX", permanent=False)
+    assert segmenter.remember(new_class).class_ids == (1, 2, 5)
