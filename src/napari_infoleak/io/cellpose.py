@@ -89,5 +89,7 @@ def _is_object(file: BinaryIO) -> bool:
             else np.lib.format.read_array_header_2_0
         )
         return bool(read(file)[2].hasobject)
-    except (ValueError, SyntaxError, TypeError, KeyError):
+    except MemoryError:
+        raise
+    except Exception:  # the header is a Python literal, and fails in as many ways
         return False

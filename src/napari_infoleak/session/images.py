@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.image import Image
 
-READ = 16 << 20
-"""Bytes of an image that are looked at to know it again."""
+READ, PLANES = 16 << 20, 3
+"""Bytes and planes of an image that are looked at to know it again."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,8 @@ class ImageReference:
 def fingerprint(image: Image) -> str:
     """Return what tells an image from others, without reading all of a large one.
 
-    A sha256 over size, type and pixels: of all planes up to 16 MB, and of planes spread evenly
-    over a larger image, of which the middle is taken where a plane is larger still. Whether an axis
-    is called T or Z does not matter.
+    A sha256 over size, type and pixels: of a few planes spread evenly over the image, of which the
+    middle is taken where a plane is large. Whether an axis is called T or Z does not matter.
 
     Raises
     ------
@@ -166,10 +165,9 @@ def fingerprint(image: Image) -> str:
     places = [(t, c, z) for t, z in np.ndindex(*image.label_shape[:2]) for c in range(channels)]
     dtype = image.dtype.newbyteorder("<")
     digest = hashlib.sha256(f"{len(places)} {rows} {columns} {dtype.str}".encode())
-    side = int(np.sqrt(READ // dtype.itemsize))
+    side = int(np.sqrt(READ // PLANES // dtype.itemsize))
     cut = tuple(slice(max(0, (n - side) // 2), (n + side) // 2 + 1) for n in (rows, columns))
-    most = max(1, READ // max(1, min(rows, side) * min(columns, side) * dtype.itemsize))
-    for index in np.unique(np.linspace(0, len(places) - 1, min(most, len(places))).round()):
+    for index in np.unique(np.linspace(0, len(places) - 1, min(PLANES, len(places))).round()):
         try:
             plane = np.asarray(image.data[places[int(index)]][cut])
         except Exception as error:  # any codec or file system may stand behind a lazy array
