@@ -159,8 +159,9 @@ def tour(folder: Path, theme: str) -> int:
     """Go through the dock; return clicks and strokes up to the first answer."""
     viewer = napari.Viewer(show=False)
     viewer.theme = theme
-    viewer.window.resize(1400, 940)
     viewer.show()
+    live(1)
+    viewer.window.resize(1280, 900)
     live(1)
     hand = Hand(viewer, folder)
 

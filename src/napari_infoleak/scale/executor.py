@@ -35,7 +35,7 @@ __all__ = ["CancelledEvent", "Done", "Executor", "Failed", "Job", "Progress"]
 PRELOAD = ("napari_infoleak.infer.pipeline",)
 """Modules that a child loads as it starts: torch, above all, which takes its seconds."""
 
-GRACE = 0.8
+GRACE = 0.6
 """Seconds a cancelled job gets to stop by itself before its process is ended."""
 
 LAST_WORD = 0.15
