@@ -207,3 +207,11 @@ def test_tools_wait_for_cells(dock: Any, viewer: Any) -> None:
     assert button.toolTip() == "Make cells first."
     dock.cells.correcting.take_up(tool("split"))
     assert dock.footer.text.text() == "Make cells first."
+
+
+def test_a_closed_dock_leaves_no_tools_on_the_cells(celled: Any, viewer: Any) -> None:
+    cells = viewer.layers["img cells"]
+    assert cells.keymap
+    celled.shut()
+    assert not cells.keymap
+    assert not [each for each in cells.mouse_drag_callbacks if "infoleak" in each.__module__]

@@ -88,6 +88,12 @@ class CellTable(Fold):
         state.events.source.connect(self._forget)
         self.refresh()
 
+    def disconnect_viewer(self) -> None:
+        """Stop following the viewer."""
+        for layer in self._results.viewer.layers:
+            if self._clicked in layer.mouse_drag_callbacks:
+                layer.mouse_drag_callbacks.remove(self._clicked)
+
     def measure_now(self) -> None:
         """Measure the cells as they are."""
         source = self._state.source

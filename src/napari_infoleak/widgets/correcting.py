@@ -127,8 +127,12 @@ class Correcting(QObject):
         return None if source is None else self._results.find(source, "cells")
 
     def disconnect_viewer(self) -> None:
-        """Stop following the viewer."""
+        """Stop following the viewer, and give the keys back."""
         self._put_down()
+        for layer in self._viewer.layers:
+            if note(layer).get("kind") == "cells":
+                for key in self._keyed():
+                    layer.bind_key(key, None, overwrite=True)
         self._viewer.layers.selection.events.active.disconnect(self._look_at_hand)
 
     # ------------------------------------------------------------------ what a user does
@@ -229,15 +233,21 @@ class Correcting(QObject):
 
     def bind(self, layer: Layer) -> None:
         """Let the keys of the tools work on a layer."""
-        for tool in TOOLS:
-            layer.bind_key(tool.key, self._taker(tool), overwrite=True)
-        for key, act in ((UNDO, self.undo), (REDO, self.redo), (STOP, self.put_down)):
+        for key, act in self._keyed().items():
             layer.bind_key(key, _called(act), overwrite=True)
 
     def finished(self) -> frozenset[int]:
         """Return the cells that stay as they are."""
         layer = self.layer
         return frozenset() if layer is None else frozenset(note(layer).get("finished", ()))
+
+    def _keyed(self) -> dict[Any, Callable[[Any], None]]:
+        """Return what the keys do."""
+        return {tool.key: self._taker(tool) for tool in TOOLS} | {
+            UNDO: self.undo,
+            REDO: self.redo,
+            STOP: self.put_down,
+        }
 
     def _taker(self, tool: Tool) -> Callable[[Any], None]:
         return lambda layer: self.take_up(tool)
