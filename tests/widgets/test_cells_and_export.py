@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.command import bare, command_lines, done_in, segment_words, stem
 from napari_infoleak.widgets.panel_export import with_ending
 
@@ -194,3 +194,27 @@ def test_how_a_model_was_made_is_told(dock: Any, viewer: Any, tmp_path: Path) ->
     script = python_script(done)
     assert "# il.add_class('a.safetensors', 'membrane', [(il.read('cells.tif', 'YX')" in script
     compile(script, "script", "exec")
+
+
+def test_cells_are_offered_for_saving_once_there_are_some(
+    answered: Any, viewer: Any, settle: Any
+) -> None:
+    assert answered.export.what.currentData() == "labels"
+    answered.cells.make_cells()
+    settle(answered)
+    assert answered.export.what.currentData() == "cells"
+    answered.segment.segment_stack()
+    settle(answered)
+    assert answered.export.what.currentData() == "labels"
+
+
+def test_another_model_asks_for_a_new_answer(
+    answered: Any, viewer: Any, settle: Any, tmp_path: Path
+) -> None:
+    assert steps.next_step(answered.state) == "cells"
+    answered.segment.use_model(str(tmp_path / "mine.safetensors"))
+    assert steps.next_step(answered.state) == "view"
+    answered.segment.segment_view()
+    settle(answered)
+    assert steps.next_step(answered.state) == "stack", "the rest is another model's"
+    assert "by this model" in steps.why_not_cells(answered.state)

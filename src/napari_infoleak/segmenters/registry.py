@@ -286,7 +286,7 @@ METHODS: dict[str, MethodInfo] = {
         MethodInfo(
             name="unet",
             title="Plain U-Net",
-            summary="Trained on your annotations in the usual way; what all others must beat.",
+            summary="Trained on your annotations in the usual way; others are compared with it.",
             paper="arXiv 1505.04597",
             evidence="confirmed",
             dims=(2,),

@@ -193,6 +193,7 @@ class InfoleakDock(QWidget):
         for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):
             signal.connect(self._step_changed)
         events.count.connect(self._step_changed)
+        events.model.connect(self._step_changed)
         events.source.connect(self._warm_up)
         events.source.connect(self._forget_answer)
         self._ignore_settings = follow_settings(self._use_settings)

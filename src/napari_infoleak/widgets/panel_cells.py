@@ -79,6 +79,7 @@ class CellsPanel(Section):
         events = state.events
         for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
             signal.connect(self.refresh)
+        events.model.connect(self.refresh)
         self.refresh()
 
     def make_cells(self) -> None:
@@ -104,6 +105,7 @@ class CellsPanel(Section):
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
         self.correcting.disconnect_viewer()
+        self.table.disconnect_viewer()
         self.shares.disconnect_viewer()
 
     def refresh(self, value: Any = None) -> None:

@@ -81,6 +81,8 @@ class ExportPanel(Section):
         events = state.events
         for signal in (events.source, events.answer, events.cells, events.busy, events.count):
             signal.connect(self.refresh)
+        events.model.connect(self.refresh)
+        events.cells.connect(self._offer)
         self.refresh()
 
     def ask_and_save(self) -> None:
@@ -145,6 +147,12 @@ class ExportPanel(Section):
             copy.set_reason(steps.why_not_command(self._state))
         quiet = self._state.busy or self._state.source is None
         say(self.reason, "" if quiet else reason)
+
+    def _offer(self, cells: int | None) -> None:
+        """Choose cells once there are some, and labels once there are none any more."""
+        before, after = ("cells", "labels") if cells is None else ("labels", "cells")
+        if self.what.currentData() == before:
+            self.what.setCurrentIndex(self.what.findData(after))
 
     def _values(self, source: Source, what: str) -> Any:
         answer, annotation = self._state.answer, self._state.annotation

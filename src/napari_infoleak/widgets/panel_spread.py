@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.spreading import Spreading
     from napari_infoleak.widgets.state import DockState
 
+_SUMMARY = "from frame to frame"
 _WORDS = {"Z": "Z, plane by plane", "T": "T, time by time"}
 
 
@@ -50,6 +51,7 @@ class SpreadPanel(Section):
         self.stop.setRange(0, 1)
         self.stop.setSingleStep(0.05)
         self.stop.setDecimals(2)
+        self.stop.setPrefix("confidence < ")
         self.stop.setSpecialValueText("never")
         self.stop.setToolTip(TIPS["spread.stop"])
         self.start = ActionButton("Spread", "spread.start")
@@ -60,6 +62,7 @@ class SpreadPanel(Section):
         self._lay_out()
         self._connect()
         self.set_open(False)
+        self.set_summary(_SUMMARY)
         self._source_changed()
 
     def spread(self) -> None:
@@ -124,12 +127,15 @@ class SpreadPanel(Section):
         say(self.words, "" if result is None else in_words(result))
         if result is None:
             self.plot.hide()
+            self.set_summary(_SUMMARY)
         else:
             self._moved()
             reused = sum(frame.reused for frame in result.frames)
             kept = f"; {reused} were known before" if reused else ""
             reached = sum(frame.state != "unreached" for frame in result.frames)
-            self.said.emit(f"{reached} of {len(result.frames)} frames are labelled{kept}.", "good")
+            labelled = f"{reached} of {len(result.frames)} frames"
+            self.set_summary(labelled)
+            self.said.emit(f"{labelled} are labelled{kept}.", "good")
         self.refresh()
 
     def _moved(self, event: Any = None) -> None:

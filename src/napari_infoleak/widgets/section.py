@@ -20,7 +20,7 @@ from superqt import QElidingLabel
 
 from napari_infoleak.widgets.tooltips import TIPS
 
-_CAPTION = 60
+_CAPTION = 64
 
 
 class Section(QFrame):

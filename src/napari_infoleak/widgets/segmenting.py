@@ -71,7 +71,7 @@ class Segmenting:
         classes = state.classes
 
         def take(result: Any) -> None:
-            self.take(source, region, classes, result)
+            self.take(source, region, classes, result, model=request["model"])
             if answered is not None:
                 answered()
 
@@ -101,6 +101,7 @@ class Segmenting:
         classes: ClassTable,
         result: Any,
         *,
+        model: str,
         complete: bool = True,
     ) -> None:
         """Put an answer on screen, unless its image was closed meanwhile.
@@ -115,6 +116,8 @@ class Segmenting:
             Names and colours.
         result : Result
             The answer; it becomes the layers' own.
+        model : str
+            What was asked.
         complete : bool
             Whether all of the region was labelled.
         """
@@ -139,14 +142,20 @@ class Segmenting:
             if self._state.cells is not None:  # they belong to the last answer
                 self._state.cells = None
                 self._state.overlays = self._state.overlays - {"cells"} | {"labels"}
-            self._state.answer = self._answer(source, part, result, complete)
+            self._state.answer = self._answer(source, part, result, model, complete)
 
-    def _answer(self, source: Source, part: Region | None, result: Any, labelled: bool) -> Answer:
+    def _answer(
+        self, source: Source, part: Region | None, result: Any, model: str, labelled: bool
+    ) -> Answer:
         """Keep what layers do not hold: the probabilities of all classes."""
         ids = tuple(int(number) for number in result.class_ids)
         last = self._state.answer
         planes = result.probabilities
-        goes_on = last is not None and last.source is source and last.class_ids == ids
+        goes_on = last is not None and (last.source, last.class_ids, last.model) == (
+            source,
+            ids,
+            model,
+        )
         if part is not None and planes is not None:
             letters = without_channel(source.axes)
             sizes = tuple(source.sizes[letter] for letter in letters)
@@ -163,6 +172,7 @@ class Segmenting:
             probabilities=planes,
             uncertainty=result.uncertainty is not None,
             complete=complete and labelled,
+            model=model,
             provenance=result.provenance,
         )
 

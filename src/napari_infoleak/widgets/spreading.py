@@ -73,7 +73,9 @@ class Spreading(QObject):
                 labels=np.array(result.labels),
                 probabilities=np.array(result.probabilities),
             )
-            self._segmenting.take(source, whole, classes, shown, complete=complete)
+            self._segmenting.take(
+                source, whole, classes, shown, model=request["model"], complete=complete
+            )
             if source is state.source:
                 self.spread.emit(result)
 

@@ -45,6 +45,8 @@ class Answer:
         Whether the uncertainty was asked for.
     complete : bool
         Whether the whole image was asked about, and not only the visible field.
+    model : str
+        Name or path of the model that gave it.
     provenance : mapping
         What made it, for files.
     """
@@ -54,6 +56,7 @@ class Answer:
     probabilities: Any
     uncertainty: bool
     complete: bool
+    model: str
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 

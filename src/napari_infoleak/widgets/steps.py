@@ -71,7 +71,7 @@ def why_not_cells(state: DockState) -> str:
     if state.answer is None:
         return "Segment first; cells are made of its membranes."
     if not state.answer.complete:
-        return f"A part has no answer yet: press “{stack_label(state)}”, or spread labels further."
+        return f"A part has no answer by this model yet: press “{stack_label(state)}”, or spread labels further."
     return ""
 
 
@@ -111,7 +111,7 @@ def why_not_export(state: DockState, what: str) -> str:
     if state.answer is None:
         return "Segment first; then there is something to write."
     if not state.answer.complete:
-        return f"A part has no answer yet: press “{stack_label(state)}”, or spread labels further."
+        return f"A part has no answer by this model yet: press “{stack_label(state)}”, or spread labels further."
     if what == "uncertainty" and not state.answer.uncertainty:
         return "Tick “Uncertainty” above first."
     return ""
@@ -160,7 +160,7 @@ def next_step(state: DockState) -> str:
             return "annotate"
         if not state.count.total:
             return "paint"
-    if state.answer is None:
+    if state.answer is None or state.answer.model != state.model:
         return "view"
     if not state.answer.complete:
         return "stack"
