@@ -57,6 +57,8 @@ class CurvePlot(QWidget):
             plot.getAxis("left").setWidth(34)
             plot.getAxis("left").setTickDensity(0.5)
             self._lines[name] = plot.plot(pen=pyqtgraph.mkPen(colour, width=2))
+        plots["iou"].setYRange(0, 1)
+        plots["iou"].getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         plots["iou"].setXLink(plots["loss"])
         plots["iou"].getAxis("bottom").setStyle(showValues=False)
         self.layout().addWidget(graphics)

@@ -70,9 +70,7 @@ def why_not_cells(state: DockState) -> str:
         return reason
     if state.answer is None:
         return "Segment first; cells are made of its membranes."
-    if not state.answer.complete:
-        return f"A part has no answer by this model yet: press “{stack_label(state)}”, or spread labels further."
-    return ""
+    return _incomplete(state)
 
 
 def why_not_correct(state: DockState) -> str:
@@ -111,7 +109,7 @@ def why_not_export(state: DockState, what: str) -> str:
     if state.answer is None:
         return "Segment first; then there is something to write."
     if not state.answer.complete:
-        return f"A part has no answer by this model yet: press “{stack_label(state)}”, or spread labels further."
+        return _incomplete(state)
     if what == "uncertainty" and not state.answer.uncertainty:
         return "Tick “Uncertainty” above first."
     return ""
@@ -183,6 +181,15 @@ def _no_image(state: DockState) -> str:
 
 def _busy(state: DockState) -> str:
     return f"{state.busy}: wait, or press Cancel." if state.busy else ""
+
+
+def _incomplete(state: DockState) -> str:
+    if state.answer is None or state.answer.complete:
+        return ""
+    return (
+        f"A part has no answer by this model yet: press “{stack_label(state)}”, or spread labels "
+        f"further."
+    )
 
 
 def _too_little_paint(state: DockState) -> str:
