@@ -300,6 +300,31 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(tissue, make, words):
     np.testing.assert_array_equal(cells, before)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda c: c.split([(0, 15), (19, 15)]), "has no number 256: use cells of uint32"),
+        (lambda c: c.paint([(3, 3)]), "has no number 256"),
+        (lambda c: c.paint([(3, 3)], -1), "has no number -1"),
+    ],
+)
+def test_a_number_that_does_not_fit_is_refused(make, words):
+    cells = np.full((20, 30), 255, np.uint8)
+    with pytest.raises(BadInput, match=words):
+        make(Corrections(cells))
+    assert (cells == 255).all()
+
+
+def test_a_stroke_is_numbers_and_paint_lies_in_one_frame():
+    corrections = Corrections(np.ones((2, 3, 20, 30), np.uint32))
+    with pytest.raises(BadInput, match="list of places"):
+        corrections.split([(0, 0, 1, 2), (0, 0)])
+    with pytest.raises(BadInput, match="several frames"):
+        corrections.paint([(0, 0, 3, 3), (1, 0, 3, 3)])
+    with pytest.raises(BadInput, match="an array of the same shape"):
+        corrections.follow([[0.5]])
+
+
 @pytest.mark.parametrize("cells", [np.zeros((4, 4), int), np.zeros((4, 4)), [[1]]])
 def test_what_is_no_image_of_cells_is_refused(cells):
     with pytest.raises(BadInput, match="expected a numpy array of unsigned"):

@@ -103,10 +103,11 @@ class Corrections:
         BadInput
             If it is of another shape than the cells.
         """
-        if membrane is not None and tuple(membrane.shape) != self.cells.shape:
+        shape = None if membrane is None else tuple(getattr(membrane, "shape", ()))
+        if shape is not None and shape != self.cells.shape:
             raise BadInput(
-                f"a membrane of shape {tuple(membrane.shape)} for cells of {self.cells.shape}: "
-                f"expected the same shape"
+                f"a membrane of shape {shape} for cells of {self.cells.shape}: expected an array "
+                f"of the same shape"
             )
         self._membrane = None if membrane is None else labels_to_canonical(membrane, self.axes)
 
@@ -194,7 +195,8 @@ class Corrections:
         Raises
         ------
         BadInput
-            If the cell is finished, or no pixel lies in the image; nothing is changed then.
+            If the cell is finished, its number is none, or no pixel lies in the image; nothing is
+            changed then.
         """
         t, points = self._placed(pixels, line=False)
         number = self._first if cell is None else int(cell)
@@ -267,7 +269,10 @@ class Corrections:
 
     def _placed(self, stroke: ArrayLike, *, line: bool = True) -> tuple[int, Points]:
         """Return the frame and the pixels of a stroke, (Z, Y, X) each."""
-        given = np.asarray(stroke, float)
+        try:
+            given = np.asarray(stroke, float)
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"a stroke is a list of places, each of numbers: {error}") from error
         if given.ndim != 2 or given.shape[1] != self.cells.ndim or not len(given):
             raise BadInput(
                 f"a stroke of shape {given.shape}: expected at least one place, and for each a "
@@ -286,7 +291,9 @@ class Corrections:
         if not len(pixels):
             raise BadInput("the stroke lies beside the image")
         t = int(pixels[0, 0])
-        return t, pixels[pixels[:, 0] == t, 1:]
+        if (pixels[:, 0] != t).any():
+            raise BadInput("the pixels lie in several frames: paint one frame after the other")
+        return t, pixels[:, 1:]
 
     def _with(self, t: int) -> dict[str, Any]:
         membrane = None if self._membrane is None else self._membrane[t]
@@ -317,8 +324,6 @@ class Corrections:
         """Make a change and remember it."""
         after = self.finished if finished is None else finished
         highest = max(ids, default=0)
-        if highest > np.iinfo(self.cells.dtype).max:
-            raise BadInput(f"{self.cells.dtype} has no number {highest}: use cells of uint32")
         place = t, int(points[0, 0])
         step = Step(what, place, ids, change, (self.finished, after), gained)
         if change is not None:

@@ -16,7 +16,7 @@ from napari_infoleak.instances.changes import Change
 from napari_infoleak.instances.curves import cheapest, straight_on, trace
 from napari_infoleak.instances.engine import default_engine
 from napari_infoleak.instances.fragments import LEVELS
-from napari_infoleak.instances.pick import box_of, in_plane, touched
+from napari_infoleak.instances.pick import box_of, check_number, in_plane, touched
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -305,6 +305,7 @@ def _grown(
     parts[~mask] = 0
     order = np.argsort(-np.bincount(parts.ravel())[1:], kind="stable") + 1
     next_free = (int(cells.max()) + 1) if first is None else first
+    check_number(cells, next_free + len(order) - 2)
     names = np.zeros(len(order) + 1, cells.dtype)
     names[order] = [cell, *range(next_free, next_free + len(order) - 1)]
     wanted = np.where(mask, names[parts], cells[box])

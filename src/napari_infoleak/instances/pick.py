@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_infoleak.core.errors import BadInput
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -65,6 +67,18 @@ def box_of(cells: Ids, ids: Collection[int], margin: int = 0) -> tuple[slice, ..
         at = held.nonzero()[0]
         box.append(slice(max(int(at[0]) - margin, 0), min(int(at[-1]) + margin + 1, size)))
     return tuple(box)
+
+
+def check_number(cells: Ids, number: int) -> None:
+    """Refuse a number that no cell of this image can have.
+
+    Raises
+    ------
+    BadInput
+        If it is below 0, or more than the type of the image can hold.
+    """
+    if not 0 <= number <= np.iinfo(cells.dtype).max:
+        raise BadInput(f"{cells.dtype} has no number {number}: use cells of uint32, from 1 on")
 
 
 def in_plane(pixels: Points, box: tuple[slice, ...]) -> Points:

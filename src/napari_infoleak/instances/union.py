@@ -12,7 +12,7 @@ import numpy as np
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.instances.changes import Change
 from napari_infoleak.instances.curves import trace
-from napari_infoleak.instances.pick import box_of, touched
+from napari_infoleak.instances.pick import box_of, check_number, touched
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -104,7 +104,13 @@ def paint(cells: Ids, pixels: Points, cell: int, *, finished: Collection[int] = 
     Returns
     -------
     Change
+
+    Raises
+    ------
+    BadInput
+        If the image cannot hold the number of the cell.
     """
+    check_number(cells, cell)
     low, high = pixels.min(0), pixels.max(0) + 1
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     wanted = cells[box].copy()
