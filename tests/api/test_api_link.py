@@ -61,6 +61,16 @@ def test_tracks_are_read_again_as_they_were(stack, tmp_path):
         linked.write_tracks(folder)
 
 
+@pytest.mark.parametrize("name", ["masks.csv", "mask_of_mine.tif", "mask000.tif"])
+def test_masks_of_others_are_not_replaced(stack, tmp_path, name):
+    (tmp_path / "masks").mkdir()
+    mine = tmp_path / "masks" / name
+    mine.write_text("mine")
+    with pytest.raises(BadInput, match="other files"):
+        il.link(stack, "Z").write_tracks(mine.parent)
+    assert mine.read_text() == "mine"
+
+
 def test_bad_input_and_cancel(stack):
     with pytest.raises(BadInput, match="Z or T"):
         il.link(stack, "X")
@@ -68,6 +78,8 @@ def test_bad_input_and_cancel(stack):
         il.link(stack, "T", axes="ZYX")
     with pytest.raises(BadInput, match="whole numbers"):
         il.link(stack.astype(float), "Z")
+    with pytest.raises(BadInput, match="2 letters"):
+        il.link(stack, "Z", axes="YX")
     token = il.CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):

@@ -149,7 +149,9 @@ def _cells(cells: Any, axes: str | None) -> tuple[Any, str]:
     array = lazy_or_numpy(cells)
     if np.dtype(array.dtype).kind not in "iu":
         raise BadInput(f"cells are {array.dtype}; expected whole numbers, a number for each cell")
-    letters = axes.strip().upper() if axes else guess_axes(tuple(array.shape)).replace("C", "")
+    if axes:
+        return array, axes.strip().upper()
+    letters = guess_axes(tuple(array.shape)).replace("C", "")
     if len(letters) != array.ndim:
         letters = {2: "YX", 3: "ZYX"}.get(array.ndim, "TZYX")
     return array, letters

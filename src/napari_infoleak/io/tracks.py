@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import tifffile
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LINES = "res_track.txt"
+_MASK = re.compile(r"mask\d{3,}\.tif")
 
 
 def write_tracks(
@@ -67,5 +69,6 @@ def write_tracks(
 def _is_ours(folder: Path) -> bool:
     if not folder.is_dir():
         return False
-    names = [path.name for path in folder.iterdir()]
-    return all(name == LINES or name.startswith("mask") for name in names)
+    names = {path.name for path in folder.iterdir()}
+    masks = all(_MASK.fullmatch(name) for name in names - {LINES})
+    return masks and (LINES in names or not names)
