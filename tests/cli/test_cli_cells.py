@@ -64,6 +64,8 @@ def test_the_table_says_how_bright_cells_are_where_an_image_is_given(run, walls)
     assert done.status == 0, done.err
     rows = list(csv.DictReader((walls / "t.csv").read_text().splitlines()))
     assert [float(row["intensity"]) for row in rows] == [5] + 15 * [0]
+    done = run("cells p.ome.tif --axes TYX --output c.tif --table t.csv --image i.ome.tif")
+    assert done.status == 0, done.err  # the image has the axes of its membranes
     wrong = run("cells p.ome.tif --output c.tif --table t.csv --image flat.npy")
     assert wrong.status == 2
     assert "expected the image that they are of" in wrong.err
@@ -138,6 +140,10 @@ def test_cells_keep_their_number_and_become_tracks(run, folder):
     assert report["events"] == []
     assert report["outputs"]["tracks"] == "01_RES"
     assert (folder / "01_RES" / "mask002.tif").is_file()
+    done = run("cells", "truth.tif", "--output", "c.ome.tif", "--link", "Z", "--tracks", "02_RES",
+               "--table", "t.csv", "--image", "none.tif")  # fmt: skip
+    assert done.status == 2
+    assert not (folder / "02_RES").exists()
     done = run("cells", "truth.tif", "--output", "c.ome.tif", "--tracks", "01_RES")
     assert done.status == 2
     assert "--link" in done.complaint

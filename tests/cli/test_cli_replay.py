@@ -74,5 +74,7 @@ def test_what_is_wrong_is_one_line(tiny, run, session, tmp_path):
     ran = run("replay", tmp_path / "strokes.npy", "--output", tmp_path / "out")
     assert ran.status == 2
     assert "no session" in ran.complaint
+    early = run("replay", tmp_path / "none", "--output", tmp_path / "o.xyz")
+    assert "name a folder" in early.complaint  # before anything is read
     ran = run("replay", session, "--image", moved, "--output", tmp_path / "o.xyz")
     assert ran.status == 2

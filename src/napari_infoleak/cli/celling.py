@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +14,7 @@ from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import print_json
 from napari_infoleak.cli.files import TABLES, check_one_plane, check_outputs
-from napari_infoleak.cli.options import Json
+from napari_infoleak.cli.options import Json, axes_of
 from napari_infoleak.core.axes import labels_from_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
@@ -99,16 +98,13 @@ def cells(
         "min_size": min_size,
         "keep_membrane": not fill,
     }
-    events: Sequence[Any] = ()
+    linked: api.Linked | None = None
     written = {"cells": str(output)} | ({"table": str(table)} if table else {})
     with Bar() as bar:
         found = api.cells(source, **settings, progress=bar)
         if link is not None:
             linked = api.link(found, link, axes=source.axes, progress=bar)
-            found, events = linked.cells, linked.events
-            if tracks is not None:
-                written["tracks"] = str(linked.write_tracks(tracks))
-            settings["link"] = link
+            found, settings["link"] = linked.cells, link
         made = provenance(source=membranes.name, before=_before(membranes), settings=settings)
         place = source.calibration
         # Measured first: what can fail in it fails before a file is there.
@@ -116,6 +112,8 @@ def cells(
         rows = None
         if table is not None:
             rows = measure(found, axes=source.axes, dims=dims, image=shown, **place)
+        if linked is not None and tracks is not None:
+            written["tracks"] = str(linked.write_tracks(tracks))
         api.write(
             output,
             found,
@@ -132,7 +130,7 @@ def cells(
         "axes": source.axes,
         "shape": list(found.shape),
         "cells": int(np.count_nonzero(np.unique(found))),
-        **({} if link is None else {"events": [asdict(event) for event in events]}),
+        **({} if linked is None else {"events": [asdict(event) for event in linked.events]}),
         "outputs": written,
         "seconds": round(time.monotonic() - begin, 3),
         "provenance": made,
@@ -151,7 +149,7 @@ def _planes(source: api.Membranes) -> int:
 
 def _brightness(path: Path, source: api.Membranes, channel: int | None) -> Any:
     """Read one channel of the image, in the axes of the cells."""
-    picture = api.read(path)
+    picture = api.read(path, axes_of(path, source.axes))
     if picture.label_shape != source.data.shape:
         raise BadInput(
             f"{path.name} is {picture.label_shape} and the membranes are "

@@ -50,14 +50,14 @@ def support_set(
     """
     known = SupportSet()
     for image, annotation in pairs:
-        letters = support_axes or _axes_of(image, axes)
+        letters = support_axes or axes_of(image, axes)
         paint = painted(annotation, kind)
         known = api.annotated(known, image, paint, axes=letters, channel=channel)
     return known if pairs else None
 
 
-def _axes_of(path: Path, axes: str | None) -> str | None:
-    """Take the axes of the image for a support image of as many dimensions."""
+def axes_of(path: Path, axes: str | None) -> str | None:
+    """Take the axes of an image for another one of as many dimensions."""
     if axes is None:
         return None
     return axes if len(api.read(path).axes) == len(axes.strip()) else None

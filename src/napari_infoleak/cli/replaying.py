@@ -77,6 +77,8 @@ def replay(
         {name: path for name, path in outputs.items() if not (into_folder and path is output)},
         [session, on, *paths.values()],
     )
+    if into_folder:
+        _check_folder(output)
     begin = time.monotonic()
     with Bar() as bar:
         done = api.replay(
@@ -133,13 +135,18 @@ def _pairs(given: list[str]) -> dict[str, Path]:
     return paths
 
 
-def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
-    """Choose the names of the files in a folder."""
+def _check_folder(folder: Path) -> None:
+    """Refuse what is no name of a folder, before any work begins."""
     place = folder.expanduser()
-    if place.suffix or place.is_file():
+    if (place.suffix and not place.is_dir()) or place.is_file():
         raise BadInput(
             f"--output {folder}: name a folder, or a file ending in one of {', '.join(IMAGES)}"
         )
+
+
+def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
+    """Choose the names of the files in a folder."""
+    place = folder.expanduser()
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
