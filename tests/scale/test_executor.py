@@ -480,6 +480,18 @@ def test_a_new_environment_makes_a_new_child(fresh):
     assert run(fresh, "variable", key="INFOLEAK_TEST") is None
 
 
+def test_an_environment_set_while_the_child_starts_is_not_lost(fresh, monkeypatch):
+    from napari_infoleak.scale import executor
+
+    class Slow(executor.ChildProcess):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            fresh.configure({"INFOLEAK_TEST": "late"})
+
+    monkeypatch.setattr(executor, "ChildProcess", Slow)
+    assert run(fresh, "variable", key="INFOLEAK_TEST") == "late"
+
+
 def test_a_running_job_ends_before_its_environment_changes(fresh, tmp_path):
     job = busy_job(fresh, "wait_politely", tmp_path)
     fresh.configure({"INFOLEAK_TEST": "two"})

@@ -335,11 +335,11 @@ class Executor:
             self._fail_next(f"the worker process cannot start: {describe(error)[0]}")
             return
         with self._changed:
-            if self._running is not None or not self._queue or self._child is None:
+            child = self._child
+            if child is None or self._stale or self._running is not None or not self._queue:
                 return
             job, parcel = self._queue.popleft()
             self._running = job
-            child = self._child
         child.send("run", job.number, job.function, parcel)
 
     def _ensure_child(self) -> None:
@@ -351,7 +351,8 @@ class Executor:
             folder, environment = self._private_folder(), self._environment
         child = ChildProcess(folder, self._on_message, self._threads, self._preload, environment)
         with self._changed:
-            self._wanted = False
+            self._stale = environment != self._environment  # set while the child started
+            self._wanted = self._stale
             closed: bool = self.closed
             self._child = None if closed or child.ended else child
         if closed:
