@@ -192,6 +192,7 @@ def test_stop_keeps_what_was_learned(old: Path, images: Any, tmp_path: Path) -> 
         ({"model": "membrane"}, "needs no training"),
         ({"output": "model.pt"}, "safetensors"),
         ({"rate": 5}, "rate"),
+        ({"lower": float("nan")}, "lower is nan"),
         ({"support": []}, "nothing is annotated"),
     ],
 )

@@ -92,6 +92,10 @@ def test_what_cannot_be_is_told_in_one_line(images: Any, teachers: Any) -> None:
 
     with pytest.raises(il.BadInput, match="no image"):
         shrink(teachers[2], [])
+    with pytest.raises(il.BadInput, match=r"no file none\.tif"):
+        shrink(teachers[2], "none.tif")
+    with pytest.raises(il.BadInput, match="no pixel is a number"):
+        shrink(teachers[2], [np.full_like(images[0], np.nan, np.float32)])
     with pytest.raises(il.BadInput, match="at least one"):
         shrink([], [images[0]])
     with pytest.raises(il.BadInput, match="did you mean membrane"):

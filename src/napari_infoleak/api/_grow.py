@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,8 @@ def add_class(
     target = None if output is None else model_path(output)
     _refuse_overwriting(source, target)
     entry = _entry(header, name, class_id)
+    if not 0 <= lower < math.inf:
+        raise BadInput(f"lower is {lower}; expected a weight of 0 or more")
     painted = joined_support(support, axes, channel)
     _check_ids(painted, header, entry)
     earlier = None if replay is None else joined_support(replay, axes, channel)

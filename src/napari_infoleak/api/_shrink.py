@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.api._grow import model_hash, model_name, same_model
-from napari_infoleak.api._inputs import as_image
+from napari_infoleak.api._inputs import as_image, is_path
 from napari_infoleak.api._model import Model, model_path
-from napari_infoleak.api._segment import limited_threads, segment
+from napari_infoleak.api._segment import limited_threads, refuse_blank, segment
 from napari_infoleak.api._train import (
     deaf,
     finished,
@@ -22,6 +22,7 @@ from napari_infoleak.api._train import (
 )
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
+from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.segmenters import registry
 
@@ -43,7 +44,7 @@ _TIMED = 512  # pixels a side of what the time is taken on
 
 def shrink(
     models: str | Path | Model | Sequence[str | Path | Model],
-    images: Sequence[Any],
+    images: str | Path | Sequence[Any],
     *,
     annotations: SupportSet | Sequence[tuple[Any, Any]] | None = None,
     minutes: float | None = None,
@@ -66,7 +67,7 @@ def shrink(
     ----------
     models : str, Path, Model, or sequence of them
         The teachers. Of several, the classes are joined by their ids.
-    images : sequence of Image, array or path
+    images : path, or sequence of Image, array or path
         To be taught on: of the kind that will be segmented. Some planes are kept to judge by.
     annotations : SupportSet, or sequence of (image, annotation), optional
         Learned from and judged by as well. A model that reads annotations reads these.
@@ -82,8 +83,8 @@ def shrink(
     Raises
     ------
     BadInput
-        If there is no image, two models mean different classes by one id, or anything that `train`
-        refuses.
+        If there is no image, one shows nothing, two models mean different classes by one id, or
+        anything that `train` refuses.
 
     Examples
     --------
@@ -101,7 +102,8 @@ def shrink(
     if target is not None and any(same_model(one, target) for one in sources):
         raise BadInput(f"the output {target.name} is one of the models given; name another file")
     known = SupportSet() if annotations is None else joined_support(annotations, axes, channel)
-    frames = _frames([as_image(one, axes) for one in images], channel, known)
+    shown: Any = [images] if is_path(images) else images
+    frames = _frames([as_image(one, axes) for one in shown], channel, known)
     chosen = train_settings(_METHOD, minutes, steps, seed, settings)
     cancel.check()
     with limited_threads(chosen.threads):
@@ -145,6 +147,7 @@ def _frames(images: Sequence[Image], channel: int | None, known: SupportSet) -> 
     found: list[Frame] = []
     for image in images:
         looked_at = None if image.sizes["C"] == 1 else channel
+        refuse_blank(image, Region.whole(image.label_shape), looked_at)
         found += others(image, looked_at, known.planes)
     step = -(-len(found) // _MOST) or 1
     return found[step // 2 :: step]
