@@ -219,7 +219,8 @@ def propagate(
         "model": describe_model(model, segmenter, known.hash[:SHORT_HASH]),
         "image": describe_image(picture, whole),
         "support": describe_support(known),
-        "settings": settings.model_dump() | {"axis": letter, "stop_below": stop_below},
+        "settings": settings.model_dump()
+        | {"axis": letter, "stop_below": stop_below, "reach": reach},
     }
     planes = out.probabilities
     return Spread(
