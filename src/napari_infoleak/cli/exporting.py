@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,8 +13,10 @@ from napari_infoleak.cli.console import note, print_json, table
 from napari_infoleak.cli.options import Json, Pairs
 from napari_infoleak.cli.training import (
     Flag,
+    chosen,
     is_reporting,
     refuse_overwriting,
+    report_of,
     share,
     stoppable,
     tune,
@@ -87,8 +89,7 @@ def export(
         raise BadInput("say how the model shall be exported: --small teaches a small network")
     teachers = [model, *(also or [])]
     refuse_overwriting(output, [*teachers, *images, *(p for two in annotated or [] for p in two)])
-    given = {"crop": crop, "batch": batch, "rate": rate, "threads": threads}
-    settings: dict[str, Any] = {one: value for one, value in given.items() if value is not None}
+    settings = chosen(crop=crop, batch=batch, rate=rate, threads=threads)
     tune()
     with stoppable() as stop, Bar() as bar:
         made = api.shrink(
@@ -114,18 +115,7 @@ def export(
 def _say(model: api.Model, *, json: bool) -> None:
     shrunk = model.provenance["shrunk"]
     if json:
-        print_json(
-            {
-                "output": model.path,
-                "method": model.method,
-                "classes": model.classes.to_json(),
-                "shrunk": shrunk,
-                "steps": model.steps,
-                "seconds": round(model.seconds, 1),
-                "stopped": model.stopped,
-                "provenance": model.provenance,
-            }
-        )
+        print_json(report_of(model, shrunk=shrunk))
         return
     if model.stopped:
         note("stopped; the model holds what was learned so far")

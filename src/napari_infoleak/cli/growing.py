@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -13,9 +13,11 @@ from napari_infoleak.cli.console import note, print_json, table
 from napari_infoleak.cli.options import Json, Pairs
 from napari_infoleak.cli.training import (
     Flag,
+    chosen,
     is_reporting,
     pairs_of,
     refuse_overwriting,
+    report_of,
     share,
     stoppable,
     tune,
@@ -103,8 +105,7 @@ def add_class(
     pairs = pairs_of(files)
     others = [path for two in (*(validation or []), *(replay or [])) for path in two]
     refuse_overwriting(output, [model, *files, *others])
-    given = {"crop": crop, "batch": batch, "rate": rate, "threads": threads}
-    settings: dict[str, Any] = {one: value for one, value in given.items() if value is not None}
+    settings = chosen(crop=crop, batch=batch, rate=rate, threads=threads)
     tune()
     with stoppable() as stop, Bar() as bar:
         made = api.add_class(
@@ -136,18 +137,7 @@ def add_class(
 def _say(model: api.Model, *, json: bool) -> None:
     added = model.provenance["added"]
     if json:
-        print_json(
-            {
-                "output": model.path,
-                "method": model.method,
-                "classes": model.classes.to_json(),
-                "added": added,
-                "steps": model.steps,
-                "seconds": round(model.seconds, 1),
-                "stopped": model.stopped,
-                "provenance": model.provenance,
-            }
-        )
+        print_json(report_of(model, added=added))
         return
     if model.stopped:
         note("stopped; the model holds what was learned so far")

@@ -93,8 +93,7 @@ def train(
     pairs = pairs_of(files)
     target = api.model_path(output)
     refuse_overwriting(output, [*files, *(path for two in validation or [] for path in two)])
-    given = {"crop": crop, "depth": depth, "batch": batch, "rate": rate, "threads": threads}
-    settings: dict[str, Any] = {name: one for name, one in given.items() if one is not None}
+    settings = chosen(crop=crop, depth=depth, batch=batch, rate=rate, threads=threads)
     tune()
     with stoppable() as stop, Bar() as bar:
         model = api.train(
@@ -135,6 +134,11 @@ def pairs_of(files: tuple[Path, ...]) -> list[tuple[Path, Path]]:
             f"and more such pairs"
         )
     return list(zip(files[::2], files[1::2], strict=True))
+
+
+def chosen(**settings: Any) -> dict[str, Any]:
+    """Return the settings that were given; the others are left to their defaults."""
+    return {name: one for name, one in settings.items() if one is not None}
 
 
 def tune() -> None:
@@ -183,20 +187,8 @@ def stoppable() -> Iterator[Stop]:
 
 
 def _say(model: api.Model, *, json: bool) -> None:
-    report: dict[str, Any] = {
-        "output": model.path,
-        "method": model.method,
-        "classes": model.classes.to_json(),
-        "steps": model.steps,
-        "step": model.step,
-        "seconds": round(model.seconds, 1),
-        "before": model.before,
-        "score": model.score,
-        "stopped": model.stopped,
-        "provenance": model.provenance,
-    }
     if json:
-        print_json(report)
+        print_json(report_of(model, step=model.step, before=model.before, score=model.score))
         return
     if model.stopped:
         note("stopped; the model holds what was learned so far, and --resume goes on")
@@ -208,6 +200,20 @@ def _say(model: api.Model, *, json: bool) -> None:
         if model.before and model.step == 0 and model.steps:
             print("training made it no better; the weights are those that it started from")
     print(f"model: {model.path}")
+
+
+def report_of(model: api.Model, **more: Any) -> dict[str, Any]:
+    """Say as plain values what was made, and what else there is to say of it."""
+    return {
+        "output": model.path,
+        "method": model.method,
+        "classes": model.classes.to_json(),
+        **more,
+        "steps": model.steps,
+        "seconds": round(model.seconds, 1),
+        "stopped": model.stopped,
+        "provenance": model.provenance,
+    }
 
 
 def _rows(model: api.Model) -> list[tuple[str, str, str]]:
