@@ -218,5 +218,8 @@ def test_bad_input_is_told_in_one_line(tiny, movie):
         il.propagate(image, np.zeros_like(truth), "Z", axes="ZYX")
     with pytest.raises(BadInput, match="second class"):
         il.propagate(image, np.where(paint == 2, 2, 0), "Z", axes="ZYX")
+    twice = np.stack([paint, np.where(paint == 2, 2, 0)])
+    with pytest.raises(BadInput, match="at t = 1: only class 2"):
+        il.propagate(np.stack([image, image]), twice, "Z", axes="TZYX")
     with pytest.raises(BadInput, match="shape"):
         il.propagate(image, truth[:2, :5], "Z", axes="ZYX")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from napari_infoleak.api._model import Model
@@ -207,14 +209,15 @@ def propagate(
         frames: list[SpreadFrame] = []
         all_series = series_of(picture.label_shape, letter)
         for done, series in enumerate(all_series):
-            frames += walk.along(
-                series,
-                _painted(canonical, series),
-                support or SupportSet(),
-                reach=reach,
-                progress=partial(_part, progress, done, len(all_series)),
-                cancel=cancel,
-            )
+            with _named(series, len(all_series)):
+                frames += walk.along(
+                    series,
+                    _painted(canonical, series),
+                    support or SupportSet(),
+                    reach=reach,
+                    progress=partial(_part, progress, done, len(all_series)),
+                    cancel=cancel,
+                )
     made = {
         "model": describe_model(model, segmenter, known.hash[:SHORT_HASH]),
         "image": describe_image(picture, whole),
@@ -268,6 +271,18 @@ def _painted(paint: Any, series: Series) -> dict[int, Any]:
     """The annotated frames of a series."""
     planes = (np.asarray(paint[place]) for place in series.places)
     return {n: plane.astype(np.uint8) for n, plane in enumerate(planes) if plane.any()}
+
+
+@contextlib.contextmanager
+def _named(series: Series, count: int) -> Iterator[None]:
+    """Say in which of several series something is wrong, such as paint of one class alone."""
+    try:
+        yield
+    except BadInput as error:
+        if count == 1:
+            raise
+        other = "z" if series.axis == "T" else "t"
+        raise BadInput(f"at {other} = {series.other}: {error}") from error
 
 
 def _answers(previous: Spread | None) -> dict[str, FrameAnswer]:
