@@ -15,6 +15,7 @@ from napari_infoleak.core.axes import labels_from_canonical, planes_from_canonic
 from napari_infoleak.core.region import Region
 from napari_infoleak.scale.events import CancelledEvent, Done, Event, Failed, Progress
 from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.travel import Pixels
 
 
 class FakeJob:
@@ -73,7 +74,7 @@ class FakeExecutor:
 
 
 def fake_segment(
-    pixels: jobs.Pixels, annotation: Any, region: Region | None, uncertainty: bool, **rest: Any
+    pixels: Pixels, annotation: Any, region: Region | None, uncertainty: bool, **rest: Any
 ) -> SimpleNamespace:
     """Call dark pixels membrane, as a network of no wit would."""
     image = pixels.image()

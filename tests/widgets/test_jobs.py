@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_infoleak.widgets.jobs import Painted, Patch, sendable
+from napari_infoleak.widgets.travel import Painted, Patch, sendable
 
 
 def test_lazy_arrays_travel_with_functions_that_have_no_name() -> None:

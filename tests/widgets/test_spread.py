@@ -10,16 +10,16 @@ import pytest
 from napari_infoleak.api import Spread
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.spread.walk import SpreadFrame
-from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.command import done_in, python_script, segment_words
 from napari_infoleak.widgets.panel_spread import in_words
+from napari_infoleak.widgets.travel import whole
 
 
 def fake_propagate(pixels: Any, annotation: Any, axis: str, stop_below: float, **rest: Any) -> Any:
     """Label the painted frame and the one after it, and stop there."""
     t, z, height, width = pixels.image().label_shape
     along_z = axis == "Z"
-    paint = jobs.whole(annotation, pixels.axes).reshape(t, z, height, width)
+    paint = whole(annotation, pixels.axes).reshape(t, z, height, width)
     ((t0, z0),) = {(patch.t, patch.z) for patch in annotation.patches}
     frames = []
     labels = np.zeros((t, z, height, width), np.uint8)

@@ -15,6 +15,7 @@ from napari_infoleak.segmenters.registry import methods
 from napari_infoleak.widgets import jobs, training
 from napari_infoleak.widgets.panel_train import in_words
 from napari_infoleak.widgets.training import read_curves
+from napari_infoleak.widgets.travel import Pixels
 
 
 @pytest.fixture(autouse=True)
@@ -170,11 +171,11 @@ def test_the_job_lets_a_class_join(small_model: Path, folder: Path) -> None:
     assert set(grown.agreement) <= {"interior", "membrane"}
 
 
-def pixels() -> tuple[jobs.Pixels, np.ndarray]:
+def pixels() -> tuple[Pixels, np.ndarray]:
     rng = np.random.default_rng(0)
     labels = np.ones((40, 48), np.uint8)
     labels[20:] = 2
-    return jobs.Pixels(np.where(labels == 1, 0.0, 1.0) + rng.normal(0, 0.1, (40, 48)), "YX"), labels
+    return Pixels(np.where(labels == 1, 0.0, 1.0) + rng.normal(0, 0.1, (40, 48)), "YX"), labels
 
 
 class Raised(CancelToken):

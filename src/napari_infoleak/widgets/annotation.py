@@ -12,7 +12,6 @@ from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.classes import LARGEST_ID, ClassTable
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.region import Region
-from napari_infoleak.widgets.jobs import Painted, Patch, sendable
 from napari_infoleak.widgets.layers import (
     KEY,
     Source,
@@ -21,6 +20,7 @@ from napari_infoleak.widgets.layers import (
     note,
     write_note,
 )
+from napari_infoleak.widgets.travel import Painted, Patch, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,6 +19,7 @@ from napari_infoleak.widgets.markers import Marker, clear_markers, show_markers
 from napari_infoleak.widgets.section import ActionButton, quiet_label, say, side_by_side
 from napari_infoleak.widgets.segmenting import pixels_of
 from napari_infoleak.widgets.tooltips import TIPS
+from napari_infoleak.widgets.travel import sendable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ class CellTable(Fold):
             "Measuring the cells",
             f"{jobs.HERE}.measure_cells",
             lambda table: self._take(source, table),
-            cells=jobs.sendable(cells),
+            cells=sendable(cells),
             pixels=pixels_of(source),
             channel=self._state.channel,
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from napari_infoleak.core.support import SupportSet
     from napari_infoleak.explain.reasons import DoubtfulPlace, Why
     from napari_infoleak.explain.review import Review
-    from napari_infoleak.widgets.jobs import Painted, Pixels
+    from napari_infoleak.widgets.travel import Painted, Pixels
 
     Pair = tuple[Pixels, Painted | Any]
 
@@ -111,7 +111,7 @@ def _annotated(
 ) -> SupportSet | None:
     """Put all that is annotated into one support set; None if nothing is."""
     from napari_infoleak import api
-    from napari_infoleak.widgets.jobs import whole
+    from napari_infoleak.widgets.travel import whole
 
     known = api.SupportSet()
     own = () if annotation is None else ((0, (pixels, annotation)),)

@@ -14,6 +14,7 @@ from napari_infoleak.core.region import Region
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.annotation import Annotation, blank
 from napari_infoleak.widgets.state import OVERLAYS, Answer
+from napari_infoleak.widgets.travel import Painted, Pixels, sendable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,7 +231,7 @@ def leaking(state: DockState, source: Source) -> dict[str, Any]:
     """
     own = state.annotation
     painted = None if own is None else own.pack()
-    if isinstance(painted, jobs.Painted) and not painted.patches:
+    if isinstance(painted, Painted) and not painted.patches:
         painted = None
     return {
         "pixels": pixels_of(source),
@@ -245,7 +246,7 @@ def leaking(state: DockState, source: Source) -> dict[str, Any]:
     }
 
 
-def pixels_of(source: Source) -> jobs.Pixels:
+def pixels_of(source: Source) -> Pixels:
     """Pack an image; its pixels are neither copied nor read here."""
-    data = jobs.sendable(source.data)
-    return jobs.Pixels(data, source.axes, source.description())
+    data = sendable(source.data)
+    return Pixels(data, source.axes, source.description())
