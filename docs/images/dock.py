@@ -2,7 +2,7 @@
 
     python docs/images/dock.py [FILE]
 
-Needs a screen of at least 1500 x 900, for example of Xvfb.
+Needs a screen of at least 1500 x 1000, for example of Xvfb.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ def wait(seconds: float, dock: InfoleakDock | None = None) -> None:
 def main(path: Path) -> None:
     """Open, segment, make cells, take the picture."""
     viewer = napari.Viewer(show=False)
-    viewer.window.resize(1480, 960)
     viewer.open_sample("napari-infoleak", "em_stack")
     _, dock = viewer.window.add_plugin_dock_widget("napari-infoleak")
     viewer.show()
-    wait(3)
+    wait(1)
+    viewer.window.resize(1480, 960)  # napari takes the size of last time when it is shown
+    wait(2)
     viewer.layers["em_stack truth"].visible = False
     dock.segment.segment_stack()
     wait(0, dock)

@@ -154,6 +154,18 @@ def test_paint_that_is_on_screen_is_not_offered(
     assert dock.resume.isHidden()
 
 
+def test_a_dock_that_is_closed_and_opened_again_offers_nothing(
+    painting: Any, qtbot: Any, executor: Any
+) -> None:
+    stroke(painting.annotate.layer.layer, 2, 7, 1)
+    painting.shut()
+    again = type(painting)(painting.viewer, executor)
+    qtbot.addWidget(again)
+    assert again.keeping.unfinished is not None
+    assert again.resume.isHidden()
+    again.shut()
+
+
 def test_what_is_painted_before_the_answer_is_kept_as_well(
     painting: Any, image_file: Path, reopen: Any
 ) -> None:

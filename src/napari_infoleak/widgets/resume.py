@@ -68,6 +68,7 @@ class Resume(QFrame):
         self.setVisible(found is not None)
         if found is not None:
             self.text.setText(in_words(*found))
+            self._compare()
 
     def _compare(self) -> None:
         """What is on screen already, as with a sample that brings its paint, is no offer."""
