@@ -78,6 +78,8 @@ def test_bad_input_and_cancel(stack):
         il.link(stack, "T", axes="ZYX")
     with pytest.raises(BadInput, match="whole numbers"):
         il.link(stack.astype(float), "Z")
+    with pytest.raises(BadInput, match="the value -1"):
+        il.link(np.where(stack > 0, -1, 0), "Z")
     with pytest.raises(BadInput, match="2 letters"):
         il.link(stack, "Z", axes="YX")
     token = il.CancelToken()

@@ -137,6 +137,16 @@ def test_a_damaged_file_is_told(recording: Recording, tmp_path: Path, damage: st
         load_session(path, tmp_path)
 
 
+def test_an_encrypted_file_is_told(recording: Recording, tmp_path: Path) -> None:
+    path = save_session(tmp_path / "a.infoleak", recording.session)
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # what zip files say so by, at the part and in the directory
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(BadInput, match="no session"):
+        load_session(path, tmp_path)
+
+
 def test_another_image_is_noticed(recording: Recording, image: Path) -> None:
     reference = recording.session.images[0]
     np.save(image, np.random.default_rng(1).random((3, 20, 24)))

@@ -123,6 +123,8 @@ def link(
     if letter not in _AXES:
         raise BadInput(f"cells cannot be linked along {axis!r}; expected Z or T")
     canonical = np.asarray(labels_to_canonical(array, letters))
+    if canonical.size and int(canonical.min()) < 0:
+        raise BadInput(f"cells hold the value {canonical.min()}; expected ids from 1, and 0")
     count = canonical.shape[0 if letter == "T" else 1]
     if count < 2:
         raise BadInput(f"the cells have one frame along {letter}, so there is nothing to link")

@@ -101,7 +101,8 @@ def load_session(path: str | Path, models: Path) -> Session:
                 for name, sha256 in session.models.items()
                 if name.startswith(_MODELS)
             }
-    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, NotImplementedError) as error:
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, RuntimeError) as error:
+        # A RuntimeError is a part that is encrypted, or packed in a way that is not known here.
         raise BadInput(f"{place} is no session of this program, or it is damaged") from error
     except OSError as error:
         raise BadInput(f"{place} cannot be read: {error.strerror or error}") from error
