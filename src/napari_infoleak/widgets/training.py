@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,10 +65,12 @@ class Training(QObject):
         super().__init__(worker)
         self._state, self._worker = state, worker
         self._output: Path | None = None
+        self._last: Path | None = None
         self._timer = QTimer(self)
         self._timer.setInterval(_FOLLOW_MS)
         self._timer.timeout.connect(self._follow)
         worker.ended.connect(self._over)
+        worker.cancelled.connect(self._throw_away)
 
     @property
     def running(self) -> bool:
@@ -144,7 +147,14 @@ class Training(QObject):
     def _over(self) -> None:
         self._follow()
         self._timer.stop()
-        self._output = None
+        self._last, self._output = self._output, None
+
+    def _throw_away(self, what: str) -> None:
+        """Leave nothing of a training that was cancelled; the child has let go of its files."""
+        if self._last is not None:
+            self._last.unlink(missing_ok=True)
+            shutil.rmtree(self._last.with_suffix(".training"), ignore_errors=True)
+            self._last = None
 
 
 def joining(state: DockState) -> int | None:
