@@ -76,5 +76,7 @@ def test_what_is_wrong_is_one_line(tiny, run, session, tmp_path):
     assert "no session" in ran.complaint
     early = run("replay", tmp_path / "none", "--output", tmp_path / "o.xyz")
     assert "name a folder" in early.complaint  # before anything is read
+    floats = ("--output", tmp_path / "l.tif", "--probabilities", tmp_path / "p.png")
+    assert "floating-point" in run("replay", tmp_path / "none", *floats).complaint
     ran = run("replay", session, "--image", moved, "--output", tmp_path / "o.xyz")
     assert ran.status == 2

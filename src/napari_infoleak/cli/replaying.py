@@ -19,6 +19,7 @@ from napari_infoleak.cli.writing import write_arrays
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
 
+_FLAT = {"--output", "--cells"}
 _LEFT_OUT = {
     "train": "its trainings, whose models are used as they are",
     "propagate": "spreading, which takes paint on the other image itself: it is segmented",
@@ -79,6 +80,7 @@ def replay(
     )
     if into_folder:
         _check_folder(output)
+    check_one_plane(outputs, 1, _FLAT)  # as far as it is known before the image is
     begin = time.monotonic()
     with Bar() as bar:
         done = api.replay(
@@ -87,7 +89,7 @@ def replay(
         if cells is not None and done.cells is None:
             raise BadInput(f"{session.name} made no cells; leave --cells out")
         planes = done.image.sizes["T"] * done.image.sizes["Z"]
-        check_one_plane(outputs, planes, {"--output", "--cells"})
+        check_one_plane(outputs, planes, _FLAT)
         if into_folder:
             outputs |= _in_folder(output, done)
         result = done.result
