@@ -28,7 +28,7 @@ def test_new_layer_is_ready_to_paint(painted: Any, viewer: Any) -> None:
     assert layer.data.dtype == np.uint8
     assert tuple(layer.scale) == (0.9, 0.3, 0.2)
     assert tuple(layer.translate) == (1, 2, 3)
-    assert (layer.mode, layer.selected_label) == ("paint", 1)
+    assert (layer.mode, layer.brush_size, layer.selected_label) == ("paint", 4, 1)
     assert viewer.layers.selection.active is layer
 
 

@@ -123,4 +123,4 @@ def test_every_tooltip_is_used() -> None:
     for key in TIPS:
         area = key.partition(".")[0]
         named = f'"{key}"' in text.replace(f'        "{key}":', "")
-        assert named or f'"{area}.{{' in text, f"{key} is nowhere in the dock"
+        assert named or f'"{area}.{{name}}"' in text, f"{key} is nowhere in the dock"

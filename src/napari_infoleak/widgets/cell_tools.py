@@ -32,7 +32,8 @@ class CellTools(Fold):
     def __init__(self, state: DockState, correcting: Correcting) -> None:
         super().__init__("Correct the cells", "correct.fold")
         self._state, self._correcting = state, correcting
-        self.tools = {tool.name: ActionButton(tool.words, f"correct.{tool.name}") for tool in TOOLS}
+        words = {tool.name: tool.words for tool in TOOLS}
+        self.tools = {name: ActionButton(text, f"correct.{name}") for name, text in words.items()}
         self.undo = ActionButton("Undo", "correct.undo")
         self.redo = ActionButton("Redo", "correct.redo")
         self.teach = ActionButton("Use as annotation", "correct.teach")
