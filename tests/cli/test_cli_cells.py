@@ -147,3 +147,10 @@ def test_cells_keep_their_number_and_become_tracks(run, folder):
     done = run("cells", "truth.tif", "--output", "c.ome.tif", "--tracks", "01_RES")
     assert done.status == 2
     assert "--link" in done.complaint
+    (folder / "03_RES").mkdir()
+    (folder / "03_RES" / "mine.txt").write_text("kept")
+    done = run("cells", "none.tif", "--output", "d.ome.tif", "--link", "Z", "--tracks", "03_RES")
+    assert done.status == 2
+    assert "holds other files" in done.complaint, "said before anything is read"
+    done = run("cells", "none.tif", "--output", "d.ome.tif", "--link", "Z", "--tracks", "no/RES")
+    assert "does not exist" in done.complaint

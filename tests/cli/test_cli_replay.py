@@ -50,6 +50,18 @@ def test_it_gives_what_segment_and_cells_give(tiny, run, session, tmp_path):
         assert np.array_equal(mine, theirs)
 
 
+def test_results_in_a_folder_are_replaced_on_demand_only(tiny, run, session, tmp_path):
+    words = ("replay", session, "--output", tmp_path / "out")
+    assert run(*words).status == 0
+    before = (tmp_path / "out" / "cells_labels.ome.tif").stat().st_mtime_ns
+    ran = run(*words)
+    assert ran.status == 2
+    assert "--overwrite" in ran.complaint
+    assert (tmp_path / "out" / "cells_labels.ome.tif").stat().st_mtime_ns == before
+    assert run(*words, "--on", tmp_path / "other.npy", "--axes", "ZYX").status == 2
+    assert run(*words, "--overwrite").status == 0
+
+
 def test_on_another_image(tiny, run, session, tmp_path):
     ran = run(
         *("replay", session, "--on", tmp_path / "other.npy", "--axes", "ZYX"),

@@ -96,6 +96,33 @@ def test_only_one_window_writes_a_journal(tmp_path: Path) -> None:
     Journal(tmp_path / "a").close()
 
 
+def test_no_window_comes_between_while_a_journal_is_written_anew(
+    tmp_path: Path, reference: ImageReference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path / "a")
+    made = [*begun(reference), *strokes(4)[0]]
+    tried = []
+    replace = os.replace
+
+    def between(*given: object) -> None:
+        for act in (replace, None):
+            with pytest.raises(InUse):
+                Journal(tmp_path / "a")
+            tried.append(act)
+            if act is not None:
+                act(*given)
+
+    if os.name != "nt":  # which replaces no file that is open
+        monkeypatch.setattr(os, "replace", between)
+    journal.rewrite(made)
+    assert len(tried) == 2 or os.name == "nt"
+    monkeypatch.undo()
+    journal.append(made[-1])
+    assert read_journal(tmp_path / "a")[0] == [*made, made[-1]]
+    with pytest.raises(InUse):
+        Journal(tmp_path / "a")
+
+
 def test_a_full_disk_is_told_and_made_up_for(
     tmp_path: Path, reference: ImageReference, monkeypatch: pytest.MonkeyPatch
 ) -> None:

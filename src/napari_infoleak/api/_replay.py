@@ -28,7 +28,7 @@ from napari_infoleak.session.places import open_journal
 from napari_infoleak.session.session import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -110,8 +110,7 @@ def replay(
     BadInput
         If the session is damaged, or an image is missing or another than it was.
     """
-    with contextlib.ExitStack() as stack:
-        known = _opened(session, stack)
+    with opened(session) as known:
         if OWN not in known.images:
             raise BadInput("nothing was done in this session yet: it has no image")
         player = _Player(
@@ -126,14 +125,16 @@ def replay(
         return player.transfer(as_image(on, axes))
 
 
-def _opened(session: Session | str | Path, stack: contextlib.ExitStack) -> Session:
-    """Read a session; its models are there until the stack is unwound."""
+@contextlib.contextmanager
+def opened(session: Session | str | Path) -> Iterator[Session]:
+    """Read a session; its models are there within the context."""
     if isinstance(session, Session):
-        return session
-    if str(session).endswith(".infoleak"):
-        folder = tempfile.TemporaryDirectory(prefix="infoleak-", ignore_cleanup_errors=True)
-        return load_session(session, Path(stack.enter_context(folder)))
-    return open_journal(session)
+        yield session
+    elif str(session).endswith(".infoleak"):
+        with tempfile.TemporaryDirectory(prefix="infoleak-", ignore_cleanup_errors=True) as folder:
+            yield load_session(session, Path(folder))
+    else:
+        yield open_journal(session)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from napari_infoleak.core.axes import labels_from_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
 from napari_infoleak.instances.measure import brightness, measure
+from napari_infoleak.io.tracks import check_folder
 
 
 def cells(
@@ -84,6 +85,8 @@ def cells(
         raise BadInput("--image says how bright cells are, in a table: give --table CSV, too")
     if tracks is not None and link is None:
         raise BadInput("--tracks needs cells that keep their number: add --link T, or --link Z")
+    if tracks is not None:
+        check_folder(tracks.expanduser())
     begin = time.monotonic()
     source = api.membranes_of(membranes, axes, membrane)
     if link == "Z" and dims is None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from cyclopts import Parameter
 
 from napari_infoleak import api
+from napari_infoleak.api._replay import opened
 from napari_infoleak.cli.bar import Bar
 from napari_infoleak.cli.console import note, print_json
 from napari_infoleak.cli.files import IMAGES, check_one_plane, check_outputs
@@ -18,6 +19,11 @@ from napari_infoleak.cli.options import Json
 from napari_infoleak.cli.writing import write_arrays
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.provenance import provenance
+from napari_infoleak.io.read import name_of
+from napari_infoleak.session.session import OWN
+
+if TYPE_CHECKING:
+    from napari_infoleak.session import Session
 
 _FLAT = {"--output", "--cells"}
 _LEFT_OUT = {
@@ -40,6 +46,7 @@ def replay(
     axes: str | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     threads: int | None = None,
+    overwrite: Annotated[bool, Parameter(negative=())] = False,
     json: Json = False,
 ) -> None:
     """Do the steps of a session again, on its own image or on another.
@@ -68,6 +75,8 @@ def replay(
         Where to compute.
     threads
         Threads of the processor; chosen by default.
+    overwrite
+        Replace results that lie in the folder already.
     json
         Print the result as JSON.
     """
@@ -82,9 +91,11 @@ def replay(
         _check_folder(output)
     check_one_plane(outputs, 1, _FLAT)  # as far as it is known before the image is
     begin = time.monotonic()
-    with Bar() as bar:
+    with Bar() as bar, opened(session) as known:
+        if into_folder and not overwrite:
+            _refuse_results(output, known, on)
         done = api.replay(
-            session, on, images=paths, axes=axes, device=device, threads=threads, progress=bar
+            known, on, images=paths, axes=axes, device=device, threads=threads, progress=bar
         )
         if cells is not None and done.cells is None:
             raise BadInput(f"{session.name} made no cells; leave --cells out")
@@ -153,11 +164,25 @@ def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
         place.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"--output {folder} cannot be made: {error.strerror or error}") from error
-    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in done.image.name) or "image"
-    chosen: dict[str, Path | None] = {"--output": place / f"{name}_labels.ome.tif"}
-    if done.cells is not None:
-        chosen["--cells"] = place / f"{name}_cells.ome.tif"
-    return chosen
+    labels, cells = _files(place, done.image.name)
+    return {"--output": labels} | ({} if done.cells is None else {"--cells": cells})
+
+
+def _refuse_results(folder: Path, session: Session, on: Path | None) -> None:
+    """Refuse to replace results in a folder, whose names nobody has typed."""
+    names = [session.images[OWN].name] if OWN in session.images else []
+    for name in names + ([] if on is None else [name_of(on)]):
+        for path in _files(folder.expanduser(), name):
+            if path.exists():
+                raise BadInput(
+                    f"{path} is there already: choose another folder, or add --overwrite"
+                )
+
+
+def _files(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return the files of labels and of cells in a folder."""
+    plain = "".join(c if c.isalnum() or c in "-_." else "_" for c in name) or "image"
+    return folder / f"{plain}_labels.ome.tif", folder / f"{plain}_cells.ome.tif"
 
 
 def _say(report: dict[str, Any]) -> None:

@@ -54,19 +54,22 @@ def choose_device(wanted: str | torch.device = "auto") -> torch.device:
     BadInput
         If there is no such device here; the message says why and what else there is.
     """
+    said = ""
     if str(wanted).strip().lower() == "auto":
         wanted = os.environ.get(SETTING) or "auto"
+        said = f" of the environment variable {SETTING}" if SETTING in os.environ else ""
+    device = f"device '{wanted}'{said}"
     kind, _, number = str(wanted).strip().lower().partition(":")
     if kind not in _KINDS or (number and (kind == "auto" or not number.isdecimal())):
-        raise BadInput(f"device '{wanted}' is unknown: choose one of {', '.join(_KINDS)}")
+        raise BadInput(f"{device} is unknown: choose one of {', '.join(_KINDS)}")
     if kind == "auto":
         kind = "cuda" if not _why_no_cuda() else "cpu" if _why_no_mps() else "mps"
     missing = {"cuda": _why_no_cuda, "mps": _why_no_mps}.get(kind, str)()
     if missing:
-        raise BadInput(f"device '{wanted}' is not available ({missing}): choose cpu or auto")
+        raise BadInput(f"{device} is not available ({missing}): choose cpu or auto")
     count = torch.cuda.device_count() if kind == "cuda" else 1
     if number and int(number) >= count:
-        raise BadInput(f"device '{wanted}' does not exist: there are {count} of {kind}, from 0 on")
+        raise BadInput(f"{device} does not exist: there are {count} of {kind}, from 0 on")
     return torch.device(kind, int(number)) if number else torch.device(kind)
 
 

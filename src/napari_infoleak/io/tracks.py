@@ -52,8 +52,7 @@ def write_tracks(
     WriteFailed
         If the disk is full or may not be written to.
     """
-    if folder.exists() and not _is_ours(folder):
-        raise BadInput(f"{folder} holds other files; choose the name of a folder that is not there")
+    check_folder(folder)
     digits = max(3, len(str(len(masks) - 1)))
     with atomic(folder) as part:
         part.mkdir()
@@ -64,6 +63,20 @@ def write_tracks(
         lines = "".join(f"{a} {b} {c} {d}\n" for a, b, c, d in tracks)
         (part / LINES).write_text(lines, encoding="ascii", newline="\n")
     return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made, or that holds other files.
+
+    Raises
+    ------
+    BadInput
+        If so.
+    """
+    if folder.exists() and not _is_ours(folder):
+        raise BadInput(f"{folder} holds other files; choose the name of a folder that is not there")
+    if not folder.parent.is_dir():
+        raise BadInput(f"the folder {folder.parent} does not exist; make it first")
 
 
 def _is_ours(folder: Path) -> bool:

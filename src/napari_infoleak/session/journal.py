@@ -61,7 +61,7 @@ class Journal:
         self.path = path
         self.trouble = ""
         self._waiting: list[bytes] = []
-        self._file = self._opened()
+        self._file = _locked_file(path)
         _, self._size = read_journal(path)
         self._compact_size = self._size
         self._file.truncate(self._size)
@@ -101,16 +101,30 @@ class Journal:
         return self._size > max(SMALL, _GROWN * self._compact_size)
 
     def rewrite(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Replace all records; the old file stays if that fails."""
+        """Replace all records; the old file stays if that fails.
+
+        The new file is locked before it takes its place, and the old one let go after, so that no
+        other window can come between.
+        """
         text = b"".join(map(line_of, records))
-        self._file.close()
+        old = self._file
         try:
             with atomic(self.path) as part:
-                part.write_bytes(text)
+                self._file = _locked_file(part)
+                if self._file.write(text) != len(text):
+                    raise OSError("the disk is full")
+                if _REPLACES_CLOSED_ONLY:
+                    self._file.close()
+                    old.close()
             self._waiting.clear()
         except InfoleakError as error:
             self.trouble = str(error)
-        self._file = self._opened()
+            self._file.close()
+            self._file = old
+        else:
+            old.close()
+        if self._file.closed:
+            self._reopen()
         self._size = self.path.stat().st_size
         self._compact_size = self._size
 
@@ -125,18 +139,28 @@ class Journal:
         with contextlib.suppress(OSError):
             self.path.unlink(missing_ok=True)
 
-    def _opened(self) -> IO[bytes]:
-        # Unbuffered: what is written is the system's at once, and outlives this process.
-        file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644), "r+b", 0)
-        if not _lock(file):
-            file.close()
-            raise InUse(f"{self.path} is in use by another window")
-        return file
+    def _reopen(self) -> None:
+        """Open the file again, where it had to be closed to be replaced."""
+        try:
+            self._file = _locked_file(self.path)
+        except (InUse, OSError) as error:
+            self.trouble = str(error)
 
 
 _BINARY = getattr(os, "O_BINARY", 0)
+_REPLACES_CLOSED_ONLY = os.name == "nt"
+"""Whether the system replaces no file that is open; a moment without a lock is the price."""
 _FAR = 0x7FFFFFFE
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}
+
+
+def _locked_file(path: Path) -> IO[bytes]:
+    # Unbuffered: what is written is the system's at once, and outlives this process.
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o644), "r+b", 0)
+    if not _lock(file):
+        file.close()
+        raise InUse(f"{path} is in use by another window")
+    return file
 
 
 def _lock(file: IO[bytes]) -> bool:
