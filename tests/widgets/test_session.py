@@ -347,6 +347,30 @@ def test_a_saved_session_opens_elsewhere(
     assert np.array_equal(dock.state.annotation.layer.data, layer.data)
 
 
+def test_a_session_opens_in_the_layer_that_it_came_from(
+    painting: Any, viewer: Any, image_file: Path, tmp_path: Path
+) -> None:
+    layer = painting.annotate.layer.layer
+    stroke(layer, 1, 4, 1)
+    stroke(layer, 3, 4, 2)
+    saved = layer.data.copy()
+    assert painting.session.save_to(tmp_path / "a.infoleak")
+    stroke(layer, 2, 8, 2)
+    stroke(layer, 3, 4, 0)
+    later, count = layer.data.copy(), len(viewer.layers)
+    assert painting.session.open_from(tmp_path / "a.infoleak")
+    assert len(viewer.layers) == count
+    assert painting.state.annotation.layer is layer
+    assert np.array_equal(layer.data, saved)
+    assert np.array_equal(written(image_file.parent).layers[1].paint.whole("ZYX"), saved)
+    assert len(written(image_file.parent).layers) == 1
+    painting.keeping.undo()
+    assert np.array_equal(layer.data, later), "what was painted since comes back"
+    assert painting.session.open_from(tmp_path / "a.infoleak")
+    assert len(viewer.layers) == count
+    assert np.array_equal(layer.data, saved)
+
+
 def test_a_missing_image_is_asked_for(
     painting: Any, image_file: Path, reopen: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,6 +418,9 @@ def test_support_and_model_come_back(
     assert pair.source.name == "known"
     assert np.array_equal(pair.annotation.data, paint)
     assert [step.name for step in again.keeping.session.steps] == ["segment"]
+    count = len(dock.viewer.layers)
+    assert dock.session.open_from(tmp_path / "a.infoleak")
+    assert len(dock.viewer.layers) == count, "what is on screen is used"
 
 
 def test_steps_are_written_with_the_paint_of_their_moment(

@@ -58,6 +58,7 @@ class Brushwork(QWidget):
         self.grow = QCheckBox("Grow to the membrane")
         self.grow.setToolTip(TIPS["annotate.grow"])
         self.hide_paint = flat_button(f"Hide ({HIDE})", "annotate.hide")
+        self.tools = side_by_side(self.hide_paint, stretch=None)
         self.copy = ActionButton("Copy paint to the next slice", "annotate.copy")
         self.slices = Fold("Painted slices", "annotate.slices")
         self.rows: list[QToolButton] = []
@@ -68,7 +69,8 @@ class Brushwork(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addLayout(side_by_side(self.grow, self.hide_paint))
+        layout.addLayout(self.tools)
+        layout.addWidget(self.grow)
         layout.addWidget(self.slices)
         self.hide_paint.clicked.connect(self.toggle)
         self.copy.clicked.connect(self.copy_on)
@@ -76,6 +78,10 @@ class Brushwork(QWidget):
         state.events.annotation.connect(self._use)
         state.events.count.connect(self.refresh)
         self._use(state.annotation)
+
+    def put_first(self, widget: QWidget) -> None:
+        """Let the row below the classes begin with a widget."""
+        self.tools.insertWidget(0, widget)
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""

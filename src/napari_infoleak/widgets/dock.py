@@ -155,7 +155,7 @@ class InfoleakDock(QWidget):
         column.addWidget(self.resume)
         for panel in self.panels.values():
             column.addWidget(panel)
-        self.annotate.add_row("", UndoRow(self.keeping))
+        self.annotate.brushwork.put_first(UndoRow(self.keeping))
         self.export.add_row("", self.session)
         column.addStretch(1)
         self._scroll = scroll = QScrollArea()

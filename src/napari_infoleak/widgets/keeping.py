@@ -129,7 +129,9 @@ class Keeping(QObject):
             self._note_all()
         return self.session.compact()
 
-    def go_on_with(self, session: Session, path: Path | None = None) -> None:
+    def go_on_with(
+        self, session: Session, path: Path | None = None, layers: Mapping[int, Labels] | None = None
+    ) -> None:
         """Add to an old session from now on.
 
         Parameters
@@ -138,6 +140,8 @@ class Keeping(QObject):
             What was done before.
         path : Path, optional
             Its journal; by default a new one is written.
+        layers : mapping of int to napari labels layer, optional
+            Layers on screen that are layers of the session, by their number there.
 
         Raises
         ------
@@ -146,10 +150,21 @@ class Keeping(QObject):
         """
         self._write(everything=True)
         self._recorder.go_on_with(session, path)
-        for tracked in self._tracked.values():
-            tracked.number = None
-            if tracked.paint:
+        known = {str(layer.unique_id): number for number, layer in (layers or {}).items()}
+        for key, tracked in self._tracked.items():
+            tracked.number = known.get(key)
+            own = tracked.annotation.source is self._source
+            if own and tracked.number is None and tracked.paint:
                 self._recorder.register(tracked)
+
+    def catch_up(self) -> None:
+        """Write down what is painted on any slice, as one stroke."""
+        self._write(everything=True)
+
+    def is_painted(self, layer: Labels) -> bool:
+        """Tell whether strokes were painted in a layer since it is followed."""
+        tracked = self._tracked.get(str(layer.unique_id))
+        return tracked is not None and bool(len(tracked.history) or tracked.history.undone)
 
     def close(self) -> None:
         """Write what there is to be written, and stop following."""

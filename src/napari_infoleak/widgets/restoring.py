@@ -12,14 +12,14 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.region import Region
 from napari_infoleak.session.images import fingerprint
 from napari_infoleak.session.session import OWN, Session
-from napari_infoleak.widgets.annotation import blank, new_annotation
+from napari_infoleak.widgets.annotation import Annotation, blank, new_annotation
 from napari_infoleak.widgets.keeping import NUMBER
-from napari_infoleak.widgets.layers import KEY, identity, note, source_of
+from napari_infoleak.widgets.layers import KEY, fits, identity, note, source_of, write_note
 from napari_infoleak.widgets.samples import calibration
 from napari_infoleak.widgets.state import SupportPair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from napari import Viewer
     from napari.layers import Image as ImageLayer
@@ -74,8 +74,10 @@ class Restoring:
         """
         reference = session.images[OWN]
         source = self._use(self._source(), reference)
-        self._keeping.go_on_with(Session(session.records), path)
-        return self._bring_back(session, source, _nobody)
+        there = self._on_screen(session, source)
+        unpainted = {n: one for n, one in there.items() if not self._keeping.is_painted(one)}
+        self._keeping.go_on_with(Session(session.records), path, unpainted)
+        return self._bring_back(session, source, _nobody, unpainted)
 
     def open(self, session: Session, ask: Ask) -> list[str]:
         """Go on with a session that was saved.
@@ -100,8 +102,9 @@ class Restoring:
         layer = self._layer_of(session.images[OWN], ask)
         self._image.layer.choose(layer)
         source = self._use(self._source(), session.images[OWN])
-        self._keeping.go_on_with(Session(session.records))
-        return self._bring_back(session, source, ask)
+        there = self._on_screen(session, source)
+        self._keeping.go_on_with(Session(session.records), layers=there)
+        return self._bring_back(session, source, ask, there)
 
     def _source(self) -> Source:
         source = self._state.source
@@ -121,15 +124,16 @@ class Restoring:
         session: Session,
         source: Source,
         ask: Ask,
+        there: Mapping[int, Labels],
     ) -> list[str]:
-        """Add the annotations and choose what was chosen."""
+        """Add the annotations, or fill those that are there, and choose what was chosen."""
         missing: list[str] = []
         self._state.classes = session.classes
         pairs: list[SupportPair] = []
         chosen: Labels | None = None
         for number, layer in session.layers.items():
             if layer.image == OWN and (layer.paint or number == session.annotation):
-                added = self._annotation(source, session, layer)
+                added = self._annotation(source, session, layer, there.get(number))
                 chosen = added if number == session.annotation else chosen
             elif number in session.supports:
                 try:
@@ -139,21 +143,42 @@ class Restoring:
                     continue
                 reference = session.images[layer.image]
                 shown = source_of(other, reference.axes[:-1] if other.rgb else reference.axes)
-                pairs.append(SupportPair(shown, self._annotation(shown, session, layer)))
+                known = self._support_on_screen(shown, layer)
+                pairs.append(SupportPair(shown, self._annotation(shown, session, layer, known)))
         if chosen is not None:
             self._annotate.layer.refresh()
             self._annotate.layer.choose(chosen)
             self._viewer.layers.selection.active = chosen
+            self._keeping.catch_up()
         self._state.supports = tuple(pairs)
         self._choose(session, missing)
         return missing
 
-    def _annotation(self, source: Source, session: Session, layer: Layer) -> Labels:
-        """Add a layer with the paint of a session, or return the one that has it already."""
-        for known in self._viewer.layers:
-            notes = note(known)
-            if notes.get(NUMBER) == layer.number and notes.get("image") == identity(source.layer):
-                return known
+    def _on_screen(self, session: Session, source: Source) -> dict[int, Labels]:
+        """Find the annotations of a session among the layers, by their names."""
+        found: dict[int, Labels] = {}
+        for layer in self._viewer.layers:
+            notes = note(layer)
+            ours = (notes.get("kind"), notes.get("image")) == ("annotation", identity(source.layer))
+            for number, known in session.layers.items():
+                same = ours and known.image == OWN and known.name == str(layer.name)
+                if same and fits(layer, source) and isinstance(layer.data, np.ndarray):
+                    found.setdefault(number, layer)
+        return found
+
+    def _support_on_screen(self, source: Source, layer: Layer) -> Labels | None:
+        """Find the annotation of a support image among those that are used now."""
+        for pair in self._state.supports:
+            if pair.source.layer is source.layer and str(pair.annotation.name) == layer.name:
+                return pair.annotation
+        return None
+
+    def _annotation(
+        self, source: Source, session: Session, layer: Layer, known: Labels | None
+    ) -> Labels:
+        """Add a layer with the paint of a session, or put it into one that is there."""
+        if known is not None:
+            return _filled(known, source, layer)
         grid = source.grid
         data = blank(grid.shape, np.uint8)
         for (t, z), plane in layer.paint.planes.items():
@@ -208,6 +233,16 @@ class Restoring:
             self._image.channel.setCurrentIndex(
                 (0 if channel is None else channel + 1) if source.rgb else channel or 0
             )
+
+
+def _filled(known: Labels, source: Source, layer: Layer) -> Labels:
+    """Let a layer hold what is painted in a session; what it held can be had back by undo."""
+    annotation = Annotation(known, source)
+    for place in sorted({*annotation.by_slice(), *layer.paint.planes}):
+        annotation.put(*place, layer.paint.plane(*place))
+    write_note(known, **{NUMBER: layer.number, "changed": True})
+    known.refresh()
+    return known
 
 
 def _nobody(reference: ImageReference, reason: str) -> None:

@@ -31,7 +31,6 @@ class UndoRow(QWidget):
         row.setSpacing(6)
         row.addWidget(self.undo)
         row.addWidget(self.redo)
-        row.addStretch(1)
         self.undo.clicked.connect(lambda: keeping.undo())
         self.redo.clicked.connect(lambda: keeping.redo())
         keeping.changed.connect(self.refresh)
