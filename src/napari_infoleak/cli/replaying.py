@@ -165,7 +165,8 @@ def _in_folder(folder: Path, done: api.Replayed) -> dict[str, Path | None]:
     except OSError as error:
         raise BadInput(f"--output {folder} cannot be made: {error.strerror or error}") from error
     labels, cells = _files(place, done.image.name)
-    return {"--output": labels} | ({} if done.cells is None else {"--cells": cells})
+    chosen: dict[str, Path | None] = {"--output": labels}
+    return chosen | ({} if done.cells is None else {"--cells": cells})
 
 
 def _refuse_results(folder: Path, session: Session, on: Path | None) -> None:
