@@ -15,6 +15,7 @@ from recording import Recording
 import napari_infoleak as il
 from napari_infoleak.core.region import Region
 from napari_infoleak.session import save_session
+from napari_infoleak.session import session as records
 
 
 @pytest.fixture
@@ -167,4 +168,8 @@ def test_corrected_cells_are_corrected_again(tiny, image, strokes):
     done = il.replay(recording.session.compact())
     assert np.array_equal(done.cells, keep_finished(fresh, cells, [one]))
     recording.step("segment")
-    assert il.replay(recording.session).cells is None
+    kept = keep_finished(fresh, cells, [one])
+    assert np.array_equal(il.replay(recording.session.compact()).cells, kept), "as on screen"
+    made = [step.number for step in recording.session.steps if step.name == "cells"]
+    recording.session.take(records.taken_back(made[-1]))
+    assert np.array_equal(il.replay(recording.session.compact()).cells, cells)

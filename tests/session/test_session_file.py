@@ -72,7 +72,8 @@ def test_a_step_that_runs_is_kept_when_the_session_is_shortened(recording: Recor
     [
         (["segment", "segment"], [2]),
         (["segment", "cells", "cells"], [1, 3]),
-        (["segment", "cells", "segment"], [3]),
+        (["segment", "segment", "cells", "segment", "segment"], [2, 3, 5]),
+        (["segment", "cells", "segment", "cells"], [3, 4]),
         (["train", "segment", "cells", "train"], [1, 2, 3, 4]),
     ],
 )

@@ -47,10 +47,66 @@ def test_a_new_answer_outdates_the_cells(answered: Any, viewer: Any, settle: Any
     settle(answered)
     answered.segment.segment_stack()
     settle(answered)
-    assert answered.state.cells is None
+    assert viewer.layers["cells cells"].visible, "the same answer leaves them as they are"
+    assert answered.cells.reason.text() == ""
+    answered.segment.leak.setValue(0.5)
+    assert "another leak" in answered.segment.reason.text()
+    assert steps.next_step(answered.state) == "view"
+    answered.segment.segment_stack()
+    settle(answered)
+    assert answered.state.cells == 2
     assert viewer.layers["cells labels"].visible
     assert not viewer.layers["cells cells"].visible
-    assert "Make cells first" in _reason(answered, "Cells")
+    words = "Cells are older than the labels: press “Make cells”."
+    assert answered.cells.reason.text() == words
+    assert answered.cells.make.property("primary")
+    answered.export.what.setCurrentText("Cells")
+    assert answered.export.reason.text() == words
+    assert answered.export.save.isEnabled(), "what is stale may be written"
+    answered.cells.make_cells()
+    settle(answered)
+    assert answered.cells.reason.text() == ""
+    assert answered.export.reason.text() == ""
+
+
+def test_paint_makes_labels_and_cells_older_than_it(
+    answered: Any, viewer: Any, settle: Any, qtbot: Any
+) -> None:
+    def paint(z: int, number: int) -> None:
+        where = np.full(9, z), np.arange(9) + 3 * number, np.arange(9)
+        answered.annotate.layer.layer.data_setitem(where, number)
+        answered.annotate.count_now()
+
+    answered.annotate.make_layer()
+    for number in (1, 2):
+        paint(0, number)
+    answered.segment.segment_stack()
+    settle(answered)
+    answered.cells.make_cells()
+    settle(answered)
+    assert answered.segment.reason.text() == ""
+    assert answered.export.save.property("primary")
+    paint(2, 1)
+    words = "Labels are older than your paint: press “Segment view”."
+    assert answered.segment.reason.text() == words
+    assert answered.segment.view.property("primary")
+    assert answered.cells.reason.text() == words.replace("Labels", "Labels and cells")
+    answered.export.what.setCurrentText("Labels")
+    assert answered.export.reason.text() == words
+    answered.keeping.undo()
+    answered.annotate.count_now()
+    assert answered.segment.reason.text() == "", "the paint is what it was"
+    paint(2, 1)
+    viewer.dims.set_current_step(0, 1)
+    answered.segment.segment_view()
+    settle(answered)
+    elsewhere = "Labels elsewhere are older than your paint: press “Segment stack”."
+    assert answered.segment.reason.text() == elsewhere
+    assert answered.segment.stack.property("primary")
+    answered.segment.segment_stack()
+    settle(answered)
+    assert answered.segment.reason.text() == ""
+    assert answered.cells.make.property("primary")
 
 
 def test_what_is_not_there_cannot_be_saved(dock: Any, viewer: Any) -> None:
@@ -203,6 +259,7 @@ def test_cells_are_offered_for_saving_once_there_are_some(
     answered.cells.make_cells()
     settle(answered)
     assert answered.export.what.currentData() == "cells"
+    answered.segment.leak.setValue(0.5)
     answered.segment.segment_stack()
     settle(answered)
     assert answered.export.what.currentData() == "labels"

@@ -135,7 +135,6 @@ def test_finished_cells_stay_when_all_is_answered_and_made_again(
     executor.answers["make_cells"] = real_keeping
     celled.segment.segment_stack()
     settle(celled)
-    assert not celled.cells.tools.tools["split"].isEnabled()
     assert viewer.layers.selection.active is not None
     celled.cells.make_cells()
     settle(celled)
@@ -176,10 +175,43 @@ def test_what_making_cells_again_would_lose_is_said_before(
 ) -> None:
     assert celled.cells.reason.text() == ""
     draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
-    assert celled.cells.reason.text().startswith("1 correction is lost if cells are made again")
+    assert celled.cells.reason.text().startswith("1 correction goes if cells are made again")
     celled.cells.make_cells()
     settle(celled)
     assert celled.cells.reason.text() == ""
+
+
+def test_cells_that_were_made_again_are_taken_back_with_one_step(
+    celled: Any, viewer: Any, qtbot: Any, settle: Any, draw: Any
+) -> None:
+    made = viewer.layers["img cells"].data.copy()
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    corrected = viewer.layers["img cells"].data.copy()
+    celled.segment.segment_stack()
+    settle(celled)
+    assert np.array_equal(viewer.layers["img cells"].data, corrected), "an answer takes no cells"
+    assert celled.state.cells == 3
+    celled.cells.make_cells()
+    settle(celled)
+    assert celled.state.cells == 2
+    assert np.array_equal(viewer.layers["img cells"].data, made)
+    assert not celled.cells.tools.teach.isEnabled()
+    celled.cells.tools.undo.click()
+    assert np.array_equal(viewer.layers["img cells"].data, corrected)
+    assert celled.state.cells == 3
+    assert celled.cells.correcting.corrections == 1
+    celled.cells.tools.undo.click()
+    assert np.array_equal(viewer.layers["img cells"].data, made)
+    celled.cells.tools.redo.click()
+    celled.cells.tools.redo.click()
+    assert celled.state.cells == 2
+    draw(celled, qtbot, "merge", (0, 20, 10), (0, 20, 30))
+    assert celled.state.cells == 1
+    for _ in range(2):
+        celled.cells.tools.undo.click()
+    assert np.array_equal(viewer.layers["img cells"].data, corrected)
+    names = [step.name for step in celled.keeping.session.steps]
+    assert names == ["segment", "cells", "correct", "segment", "correct", "correct"]
 
 
 def test_corrections_become_annotation(celled: Any, viewer: Any, qtbot: Any, draw: Any) -> None:

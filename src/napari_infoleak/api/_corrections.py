@@ -77,11 +77,9 @@ class Corrections:
         if not cells.flags.writeable:
             raise BadInput("these cells cannot be written to: hand over a copy, cells.copy()")
         self.axes = (axes or "TZYX"[-cells.ndim :]).upper()
-        self.cells = cells
         self.finished: frozenset[int] = frozenset(int(cell) for cell in finished)
-        self._frames = labels_to_canonical(cells, self.axes)
         self._history = History()
-        self._first = int(cells.max(initial=0)) + 1
+        self._use(cells)
         self._membrane: Any = None
         self.follow(membrane)
 
@@ -89,6 +87,12 @@ class Corrections:
     def steps(self) -> Sequence[Step]:
         """The corrections that were made and not taken back, the oldest first."""
         return self._history.done
+
+    @property
+    def corrected(self) -> Sequence[Step]:
+        """Those of them that were made on the cells as they were made last."""
+        anew = [number for number, step in enumerate(self.steps, 1) if step.anew is not None]
+        return self.steps[max(anew, default=0) :]
 
     @property
     def undone(self) -> Sequence[Step]:
@@ -229,10 +233,38 @@ class Corrections:
         what = "finished" if after > self.finished else "not finished"
         return self._made(f"{_cells(ids)} {what}", t, points, ids, None, after)
 
+    def replace(self, cells: Ids, gained: int = 0) -> Step:
+        """Go on with cells that were made anew; taking the step back brings the old ones back.
+
+        Parameters
+        ----------
+        cells : ndarray of unsigned int, the same shape
+            They are changed in place from now on; `cells` is this array then.
+        gained : int
+            How many more there are.
+
+        Raises
+        ------
+        BadInput
+            If they are of another shape, or cannot be written to.
+        """
+        if cells.shape != self.cells.shape or cells.dtype.kind != "u" or not cells.flags.writeable:
+            raise BadInput(
+                f"cells of shape {cells.shape} and type {cells.dtype} in place of "
+                f"{self.cells.shape}: expected unsigned numbers of the same shape, writeable"
+            )
+        kept = self.finished, self.finished
+        step = Step("cells made anew", (0, 0), (), None, kept, gained, (self.cells, cells))
+        self._history.add(step)
+        self._use(cells)
+        return step
+
     def undo(self) -> Step | None:
         """Take the last step back, and return it; None if there is none."""
         step = self._history.back()
         if step is not None:
+            if step.anew is not None:
+                self._use(step.anew[0])
             if step.change is not None:
                 step.change.revert(self._frames[step.place[0]])
             self.finished = step.finished[0]
@@ -242,6 +274,8 @@ class Corrections:
         """Make a step again that was taken back, and return it; None if there is none."""
         step = self._history.forth()
         if step is not None:
+            if step.anew is not None:
+                self._use(step.anew[1])
             if step.change is not None:
                 step.change.apply(self._frames[step.place[0]])
             self.finished = step.finished[1]
@@ -257,7 +291,7 @@ class Corrections:
             together and around finished ones, 0 elsewhere.
         """
         planes: dict[tuple[int, int], NDArray[np.uint8]] = {}
-        for step in self.steps:
+        for step in self.corrected:
             t, z = step.place
             taught = lesson(self._frames[t, z], step.cells, self.finished)
             if taught.any():
@@ -266,6 +300,12 @@ class Corrections:
         return planes
 
     # ------------------------------------------------------------------------------ steps
+
+    def _use(self, cells: Ids) -> None:
+        """Correct these cells from now on."""
+        self.cells = cells
+        self._frames = labels_to_canonical(cells, self.axes)
+        self._first = int(cells.max(initial=0)) + 1
 
     def _placed(self, stroke: ArrayLike, *, line: bool = True) -> tuple[int, Points]:
         """Return the frame and the pixels of a stroke, (Z, Y, X) each."""

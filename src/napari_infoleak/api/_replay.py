@@ -48,7 +48,7 @@ class Replayed:
     result : Result
         Labels and probabilities.
     cells : numpy array, uint32, or None
-        If the session made cells of its last answer.
+        If the session made some; of the answer that there was then.
     same_image : bool
         Whether it is the image that was worked on.
     steps : tuple of str
@@ -172,7 +172,7 @@ class _Player:
         """Do every step that counts, with the paint as it was then."""
         self.loaded[OWN] = image
         needed = {step.number: step for step in needed_steps(self.session.steps)}
-        past, answer, found, names, outdated = Session(), None, None, list[str](), False
+        past, answer, found, names = Session(), None, None, list[str]()
         for record in self.session.records:
             past.take(record)
             step = needed.get(record["number"]) if record["kind"] == "step" else None
@@ -181,20 +181,17 @@ class _Player:
             names.append(step.name)
             if step.name == "segment":
                 answer = _joined(answer, image, *self._segment(past, step, image))
-                outdated = True
             elif step.name == "propagate":
-                answer, outdated = self._spread(past, step, image), True
+                answer = self._spread(past, step, image)
             elif step.name == "cells" and answer is not None:
                 found = self._cells(past, step, answer, image, found)
-                outdated = False
             elif found is not None:
                 correct(labels_to_canonical(found, image.label_axes), step.arguments)
         if answer is None:
             names.append("segment")
             answer, _ = self._segment(past, _plain(past), image)
         left_out = (step.name for step in needed.values() if step.name not in _REPEATED)
-        cells_now = None if outdated else found
-        return Replayed(image, answer, cells_now, True, tuple(names), tuple(left_out))
+        return Replayed(image, answer, found, True, tuple(names), tuple(left_out))
 
     def transfer(self, image: Image) -> Replayed:
         """Segment another image with what was painted, and make cells if cells were made."""

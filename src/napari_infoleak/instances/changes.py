@@ -103,6 +103,8 @@ class Step:
         The finished cells before and after.
     gained : int
         Cells more than before; below 0 if there are fewer.
+    anew : (ndarray, ndarray) or None
+        Where all cells were made anew: those before and those after, (T, Z, Y, X), not copied.
     """
 
     what: str
@@ -111,6 +113,7 @@ class Step:
     change: Change | None
     finished: tuple[frozenset[int], frozenset[int]]
     gained: int = 0
+    anew: tuple[Ids, Ids] | None = None
 
 
 class History:
@@ -119,7 +122,7 @@ class History:
     Parameters
     ----------
     steps : int
-        So many can be taken back whatever they weigh.
+        So many can be taken back whatever they weigh, if no cells were made anew between them.
     nbytes : int
         More than that are kept only as long as all weigh no more than this.
     """
@@ -144,7 +147,9 @@ class History:
         self._done.append(step)
         self._undone.clear()
         weight = sum(_weight(one) for one in self._done)
-        while len(self._done) > self._steps and weight > self._bytes:
+        while weight > self._bytes and (
+            len(self._done) > self._steps or any(one.anew for one in self._done[:-1])
+        ):
             weight -= _weight(self._done.pop(0))
 
     def back(self) -> Step | None:
@@ -164,7 +169,8 @@ def _move(source: list[Step], target: list[Step]) -> Step | None:
 
 
 def _weight(step: Step) -> int:
-    return step.change.nbytes if step.change is not None else 0
+    change = step.change.nbytes if step.change is not None else 0
+    return change if step.anew is None else change + step.anew[0].nbytes
 
 
 def _lean(ids: Ids) -> Ids:

@@ -17,6 +17,7 @@ Record = dict[str, Any]
 FORMAT = 1
 ANSWERS = ("segment", "propagate")
 """Steps that label the image."""
+_OF_CELLS = ("cells", "correct")
 OWN = 0
 """Number of the image that the session is about; others are its support images."""
 
@@ -198,6 +199,11 @@ class Session:
         elif kind == "done" and self._begun is not None:
             self.steps.append(replace(self._begun, result=dict(record.get("result") or {})))
             self._begun = None
+        elif kind == "taken_back":
+            first = int(record["number"])
+            self.steps = [
+                one for one in self.steps if one.number < first or one.name not in _OF_CELLS
+            ]
 
     def _take_layer(self, record: Mapping[str, Any]) -> None:
         number, image = int(record["number"]), int(record["image"])
@@ -210,15 +216,19 @@ class Session:
 def needed_steps(steps: list[Step]) -> list[Step]:
     """Return the steps whose results were not replaced by later ones.
 
-    An answer replaces those before it that lie within its part of the image; any answer outdates
-    the cells made before. Trainings are all needed, as the models that they made are still there.
+    An answer replaces those before it that lie within its part of the image, unless cells were
+    made of them that are still there. Trainings are all needed, as the models that they made are.
     """
     kept: list[Step] = []
+    since = 0  # from where on the kept ones come after the cells
     for index in range(len(steps) - 1, -1, -1):
         step = steps[index]
-        if any(_replaces(later, step) for later in kept):
+        later = kept[since:] if step.name in ANSWERS else kept
+        if any(_replaces(one, step) for one in later):
             continue
         kept.append(step)
+        if step.name == "cells":
+            since = len(kept)
         if step.arguments.get("finished"):  # cells that stayed of those before
             return steps[:index] + kept[::-1]
     return kept[::-1]
@@ -279,17 +289,17 @@ def done(number: int, result: Mapping[str, Any]) -> Record:
     return {"kind": "done", "number": number, "result": plain_json(result)}
 
 
+def taken_back(number: int) -> Record:
+    """Return the record of cells that were made, and taken back with all their corrections."""
+    return {"kind": "taken_back", "number": number}
+
+
 def _replaces(later: Step, earlier: Step) -> bool:
-    of_cells = ("cells", "correct")
-    if later.name in ANSWERS and earlier.name in (*ANSWERS, *of_cells):
+    if later.name in ANSWERS and earlier.name in ANSWERS:
         outer, inner = (one.arguments.get("region") for one in (later, earlier))
-        return (
-            earlier.name == "cells" or outer is None or (inner is not None and _holds(outer, inner))
-        )
-    if later.name == "cells" and earlier.name in of_cells:
-        return True
-    if earlier.name == "correct":
-        return False
+        return outer is None or (inner is not None and _holds(outer, inner))
+    if earlier.name in _OF_CELLS:
+        return later.name == "cells"
     return later.name == earlier.name and later.arguments == earlier.arguments
 
 

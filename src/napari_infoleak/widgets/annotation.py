@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -51,11 +52,14 @@ class Count:
         The same for the slice on screen.
     slices : int
         Number of slices that hold paint.
+    digest : int
+        What tells this paint from other paint; 0 where nothing is painted.
     """
 
     total: Mapping[int, int] = field(default_factory=dict)
     here: Mapping[int, int] = field(default_factory=dict)
     slices: int = 0
+    digest: int = 0
 
 
 class Annotation:
@@ -78,6 +82,7 @@ class Annotation:
         self.layer = layer
         self.source = source
         self._planes: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
+        self._digests: dict[tuple[int, int], int] = {}
         self.recount_all()
         ids = len(self.count(0, 0).total)
         if ids > MOST_CLASSES:
@@ -94,6 +99,7 @@ class Annotation:
     def recount_all(self) -> None:
         """Count every slice anew; slices of files are counted once they are on screen."""
         self._planes.clear()
+        self._digests.clear()
         if self.in_memory:
             for t, z in self.places():
                 self.recount(t, z)
@@ -116,10 +122,13 @@ class Annotation:
         plane = self.plane(t, z)
         if not plane.any():
             self._planes.pop((t, z), None)
+            self._digests.pop((t, z), None)
             return
         if plane.dtype != np.uint8:
             self._refuse_no_classes(plane)
-        self._planes[t, z] = _histogram(plane.astype(np.uint8, copy=False))
+        ids = np.ascontiguousarray(plane, np.uint8)
+        self._planes[t, z] = _histogram(ids)
+        self._digests[t, z] = zlib.crc32(ids.data)
 
     def _refuse_no_classes(self, plane: npt.NDArray[Any]) -> None:
         """Refuse numbers that are no class ids, such as those of cells."""
@@ -136,7 +145,15 @@ class Annotation:
             return Count()
         total = np.sum(list(self._planes.values()), axis=0)
         here = self._planes.get((t, z), np.zeros(_CLASSES, np.int64))
-        return Count(_per_class(total), _per_class(here), len(self._planes))
+        return Count(_per_class(total), _per_class(here), len(self._planes), self.digest)
+
+    @property
+    def digest(self) -> int:
+        """What tells what is painted from other paint; 0 for nothing, and for a file's."""
+        if not self.in_memory or not self._digests:
+            return 0
+        rows = [(t, z, digest) for (t, z), digest in sorted(self._digests.items())]
+        return zlib.crc32(np.array(rows, np.int64).tobytes())
 
     def by_slice(self) -> dict[tuple[int, int], dict[int, int]]:
         """Return the painted pixels of each class, by the (t, z) of the slice."""

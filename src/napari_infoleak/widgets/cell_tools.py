@@ -66,7 +66,7 @@ class CellTools(Fold):
         done, undone = self._correcting.steps, self._correcting.undone
         self.undo.set_reason(reason or ("" if done else "Nothing is corrected yet."))
         self.redo.set_reason(reason or ("" if undone else "No correction was taken back."))
-        self.teach.set_reason(steps.why_not_teach(self._state, done))
+        self.teach.set_reason(steps.why_not_teach(self._state, self._correcting.corrections))
         if self._correcting.tool is None:
             say(self.hint, reason)
 

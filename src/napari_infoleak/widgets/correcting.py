@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_infoleak.api import Corrections
 from napari_infoleak.api._result import membrane_index
 from napari_infoleak.core.arraylike import lazy_or_numpy
-from napari_infoleak.core.axes import labels_to_canonical
+from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.instances.lessons import BORDER, INTERIOR
 from napari_infoleak.instances.pick import box_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_infoleak.instances.changes import Step
+    from napari_infoleak.widgets.jobs import Cells
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
@@ -114,6 +115,11 @@ class Correcting(QObject):
     def steps(self) -> int:
         """Number of corrections that can be taken back."""
         return len(self._corrections.steps) if self._corrections is not None else 0
+
+    @property
+    def corrections(self) -> int:
+        """Number of corrections of the cells as they were made last."""
+        return len(self._corrections.corrected) if self._corrections is not None else 0
 
     @property
     def undone(self) -> int:
@@ -236,6 +242,27 @@ class Correcting(QObject):
         for key, act in self._keyed().items():
             layer.bind_key(key, _called(act), overwrite=True)
 
+    def make_anew(self, found: Cells) -> bool:
+        """Put cells in the place of those before, a step that Undo takes back.
+
+        Returns
+        -------
+        bool
+            False if there were none to go back to.
+        """
+        corrections, source = self._current(), self._state.source
+        if corrections is None or source is None or self._state.cells is None:
+            return False
+        made = np.require(found.labels, requirements="W")
+        fresh = labels_to_canonical(made, source.axes)
+        if fresh.shape != corrections.cells.shape:
+            return False
+        corrections.replace(fresh, found.count - self._state.cells)
+        self._put_cells(corrections)
+        self._outline_all()
+        self.changed.emit()
+        return True
+
     def finished(self) -> frozenset[int]:
         """Return the cells that stay as they are."""
         layer = self.layer
@@ -312,7 +339,10 @@ class Correcting(QObject):
         layer, corrections = self.layer, self._corrections
         if layer is None or corrections is None:
             return
-        if step.change is not None:
+        if step.anew is not None:
+            self._put_cells(corrections)
+            self._outline_all()
+        elif step.change is not None:
             layer.refresh()
         write_note(layer, finished=sorted(corrections.finished), changed=True)
         before, after = step.finished
@@ -323,6 +353,21 @@ class Correcting(QObject):
         self.corrected.emit(step, direction)
         self.said.emit(words, "")
         self.changed.emit()
+
+    def _put_cells(self, corrections: Corrections) -> None:
+        """Show the cells that are corrected from now on."""
+        source = self._state.source
+        if source is not None:
+            values = labels_from_canonical(corrections.cells, source.axes)
+            self._of = self._results.show(source, "cells", values).data
+
+    def _outline_all(self) -> None:
+        """Outline the finished cells, after all cells have changed."""
+        source, layer = self._state.source, self.layer
+        if source is None or layer is None or self._results.find(source, "finished") is None:
+            return
+        mask = np.isin(source.grid.take_off(layer.data), list(self.finished()))
+        self._outline(source, mask.astype(np.uint8))
 
     def _outline_some(self, t: int, cells: frozenset[int]) -> None:
         """Outline cells that have become finished, and others no more."""

@@ -192,8 +192,10 @@ class InfoleakDock(QWidget):
         self.session.said.connect(footer.say)
         for signal in (events.source, events.annotation, events.answer, events.cells, events.busy):
             signal.connect(self._step_changed)
-        events.count.connect(self._step_changed)
-        events.model.connect(self._step_changed)
+        for signal in (events.count, events.model, events.leak, events.channel, events.live):
+            signal.connect(self._step_changed)
+        for signal in (events.supports, events.cells_of):
+            signal.connect(self._step_changed)
         events.source.connect(self._warm_up)
         events.source.connect(self._forget_answer)
         self._ignore_settings = follow_settings(self._use_settings)
@@ -242,7 +244,7 @@ class InfoleakDock(QWidget):
         answer = self.state.answer
         if answer is not None and answer.source is not source:
             self.state.answer = None
-            self.state.cells = None
+            self.state.cells = self.state.cells_of = None
 
     def _layer_removed(self, event: Any) -> None:
         """A result that was thrown away is no result any more."""
@@ -252,7 +254,7 @@ class InfoleakDock(QWidget):
         if self.state.answer is not None and self.results.find(source, "labels") is None:
             self.state.answer = None
         if self.state.cells is not None and self.results.find(source, "cells") is None:
-            self.state.cells = None
+            self.state.cells = self.state.cells_of = None
 
     def _step_changed(self, value: Any = None) -> None:
         """Light up the number of the section where the next step is."""

@@ -70,6 +70,7 @@ class Keeping(QObject):
         self._dragging = False
         self._far = False  # whether other slices than the one on screen may have changed
         self._step: int | None = None
+        self._taken_back: list[dict[str, Any]] = []
         self._recorder = Recorder(state, self.said.emit)
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -185,6 +186,7 @@ class Keeping(QObject):
         relettered = known is not None and source is not None and known.data is source.data
         self._recorder.begin(source, again=relettered)
         self._tracked.clear()
+        self._taken_back.clear()
         self._step = None
         if not relettered:
             self.found.emit(self.unfinished)
@@ -330,10 +332,25 @@ class Keeping(QObject):
     def note_correction(self, step: Any, direction: int) -> None:
         """Write down that cells were corrected by hand, or that this was taken back."""
         if self._source is not None and self.session.records and self._step is None:
+            if step.anew is not None:
+                self._note_anew(direction)
+                return
             told = correction(step, taken_back=direction < 0)
             number = self.session.next_step
             self._recorder.note(records.step(number, "correct", told))
             self._recorder.note(records.done(number, {}))
+
+    def _note_anew(self, direction: int) -> None:
+        """Write down that cells which were made anew were taken back, or made again."""
+        if direction > 0 and self._taken_back:
+            number = self.session.next_step
+            self._recorder.note(records.step(number, "cells", self._taken_back.pop()))
+            self._recorder.note(records.done(number, {}))
+            return
+        made = [step for step in self.session.steps if step.name == "cells"]
+        if direction < 0 and made:
+            self._taken_back.append(dict(made[-1].arguments))
+            self._recorder.note(records.taken_back(made[-1].number))
 
     # ------------------------------------------------------------------ writing
 

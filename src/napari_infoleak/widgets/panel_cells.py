@@ -20,7 +20,7 @@ from napari_infoleak.widgets.tooltips import TIPS
 if TYPE_CHECKING:
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.results import Results
-    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.state import Basis, DockState
     from napari_infoleak.widgets.worker import Worker
 
 _METHODS = (("Watershed", "watershed"), ("Multicut, for faint membranes", "multicut"))
@@ -79,7 +79,10 @@ class CellsPanel(Section):
         events = state.events
         for signal in (events.source, events.refusal, events.answer, events.cells, events.busy):
             signal.connect(self.refresh)
-        events.model.connect(self.refresh)
+        for signal in (events.model, events.leak, events.channel, events.supports, events.count):
+            signal.connect(self.refresh)
+        for signal in (events.live, events.cells_of):
+            signal.connect(self.refresh)
         self.refresh()
 
     def make_cells(self) -> None:
@@ -89,10 +92,11 @@ class CellsPanel(Section):
             return
         membrane = membrane_index(answer.class_ids, self._state.classes.with_ids(answer.class_ids))
         finished = sorted(self.correcting.finished())
+        of = answer.basis, answer.oldest
         self._worker.start(
             "Making cells",
             f"{jobs.HERE}.make_cells",
-            lambda cells: self._take(source, cells),
+            lambda cells: self._take(source, cells, of),
             membranes=answer.probabilities[membrane],
             axes=source.image.label_axes,
             description=source.description() | {"rgb": False},
@@ -114,7 +118,8 @@ class CellsPanel(Section):
         self.make.set_reason(reason)
         self.make.set_primary(steps.next_step(self._state) == "cells")
         quiet = self._state.busy or self._state.source is None
-        say(self.reason, "" if quiet else reason or _at_stake(self.correcting.steps))
+        words = (steps.stale_cells(self._state), _at_stake(self.correcting.corrections))
+        say(self.reason, "" if quiet else reason or " ".join(filter(None, words)))
         self.outlines.setVisible(self._state.cells is not None)
         found = self._state.cells
         self.set_summary("" if found is None else f"{in_thousands(found)} cells")
@@ -128,12 +133,14 @@ class CellsPanel(Section):
             layer.contour = int(alone)
             layer.opacity = _OUTLINED if alone else _FILLED
 
-    def _take(self, source: Source, found: jobs.Cells) -> None:
+    def _take(self, source: Source, found: jobs.Cells, of: tuple[Basis, Basis]) -> None:
         if source.layer not in self._results.viewer.layers:
             return
-        self._results.show(source, "cells", found.labels)
+        if source is not self._state.source or not self.correcting.make_anew(found):
+            self._results.show(source, "cells", found.labels)
         if source is self._state.source:
             self._outline()
+            self._state.cells_of = of
             self._state.cells = found.count
             # Labels under cells would mix their colours.
             self._state.overlays = self._state.overlays - {"labels"} | {"cells"}
@@ -141,8 +148,11 @@ class CellsPanel(Section):
 
 
 def _at_stake(corrections: int) -> str:
-    """Say what is lost if cells are made again."""
+    """Say what becomes of corrections if cells are made again."""
     if not corrections:
         return ""
-    what = "1 correction is" if corrections == 1 else f"{corrections} corrections are"
-    return f"{what} lost if cells are made again; cells marked as finished stay."
+    what = "1 correction goes" if corrections == 1 else f"{corrections} corrections go"
+    return (
+        f"{what} if cells are made again, and Undo brings the cells back; cells marked as "
+        f"finished stay."
+    )

@@ -81,8 +81,12 @@ class ExportPanel(Section):
         events = state.events
         for signal in (events.source, events.answer, events.cells, events.busy, events.count):
             signal.connect(self.refresh)
-        events.model.connect(self.refresh)
-        events.cells.connect(self._offer)
+        for signal in (events.model, events.leak, events.channel, events.supports):
+            signal.connect(self.refresh)
+        for signal in (events.live, events.cells_of):
+            signal.connect(self.refresh)
+        for signal in (events.cells_of, events.cells, events.answer):
+            signal.connect(self._offer)
         self.refresh()
 
     def ask_and_save(self) -> None:
@@ -146,11 +150,12 @@ class ExportPanel(Section):
         for copy in (self.command, self.python):
             copy.set_reason(steps.why_not_command(self._state))
         quiet = self._state.busy or self._state.source is None
-        say(self.reason, "" if quiet else reason)
+        say(self.reason, "" if quiet else reason or steps.stale_export(self._state, what))
 
-    def _offer(self, cells: int | None) -> None:
-        """Choose cells once there are some, and labels once there are none any more."""
-        before, after = ("cells", "labels") if cells is None else ("labels", "cells")
+    def _offer(self, value: Any = None) -> None:
+        """Choose cells once there are new ones, and labels once these are newer."""
+        none = self._state.cells is None or steps.older_cells(self._state)
+        before, after = ("cells", "labels") if none else ("labels", "cells")
         if self.what.currentData() == before:
             self.what.setCurrentIndex(self.what.findData(after))
 

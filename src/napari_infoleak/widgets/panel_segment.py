@@ -130,7 +130,8 @@ class SegmentPanel(Section):
         self.next.set_reason(steps.why_not_doubtful(state))
         self.why.toggle.set_reason("" if state.busy else steps.why_not_explain(state))
         quiet = state.busy or state.source is None  # said in section 1 or at the foot already
-        say(self.reason, "" if quiet else why_not or off_screen or steps.hint(state))
+        words = why_not or off_screen or steps.stale_labels(state) or steps.hint(state)
+        say(self.reason, "" if quiet else words)
         following = steps.next_step(state)
         self.view.set_primary(following == "view")
         self.stack.set_primary(following == "stack")
@@ -180,7 +181,9 @@ class SegmentPanel(Section):
             signal.connect(self.refresh)
         for signal in (events.busy, events.answer, events.cells, events.annotation):
             signal.connect(self.refresh)
-        events.needs_support.connect(self.refresh)
+        for signal in (events.needs_support, events.leak, events.channel, events.model):
+            signal.connect(self.refresh)
+        events.live.connect(self.refresh)
         events.overlays.connect(self._tick)
         for event in (self._viewer.dims.events.ndisplay, self._viewer.dims.events.order):
             event.connect(self.refresh)

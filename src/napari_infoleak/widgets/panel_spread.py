@@ -84,7 +84,12 @@ class SpreadPanel(Section):
         nowhere = self._result is None or self._result.paint_next is None
         self.next.set_reason("Spread first; then it is known." if nowhere else "")
         quiet = self._state.busy or self._state.source is None
-        say(self.reason, "" if quiet else reason)
+        again = steps.next_step(self._state) == "spread"
+        self.start.set_primary(again)
+        say(
+            self.reason,
+            "" if quiet else reason or (steps.stale_labels(self._state) if again else ""),
+        )
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
@@ -105,7 +110,7 @@ class SpreadPanel(Section):
         self._spreading.spread.connect(self._take)
         self._viewer.dims.events.current_step.connect(self._moved)
         events = self._state.events
-        for signal in (events.refusal, events.count, events.supports, events.busy):
+        for signal in (events.refusal, events.count, events.supports, events.busy, events.answer):
             signal.connect(self.refresh)
         events.annotation.connect(self.refresh)
         events.source.connect(self._source_changed)

@@ -11,9 +11,9 @@ from napari_infoleak.api._result import membrane_index
 from napari_infoleak.core.axes import without_channel
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
-from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.annotation import Annotation, blank
-from napari_infoleak.widgets.state import OVERLAYS, Answer
+from napari_infoleak.widgets.state import OVERLAYS, Answer, Basis
 from napari_infoleak.widgets.travel import Painted, Pixels, sendable
 
 if TYPE_CHECKING:
@@ -69,10 +69,10 @@ class Segmenting:
         except InfoleakError as error:
             self._worker.failed.emit(str(error))
             return False
-        classes = state.classes
+        classes, basis = state.classes, asked(state)
 
         def take(result: Any) -> None:
-            self.take(source, region, classes, result, model=request["model"])
+            self.take(source, region, classes, result, basis)
             if answered is not None:
                 answered()
 
@@ -101,9 +101,10 @@ class Segmenting:
         region: Region,
         classes: ClassTable,
         result: Any,
+        basis: Basis,
         *,
-        model: str,
         complete: bool = True,
+        spread: bool = False,
     ) -> None:
         """Put an answer on screen, unless its image was closed meanwhile.
 
@@ -117,10 +118,12 @@ class Segmenting:
             Names and colours.
         result : Result
             The answer; it becomes the layers' own.
-        model : str
-            What was asked.
+        basis : Basis
+            What it depends on.
         complete : bool
             Whether all of the region was labelled.
+        spread : bool
+            Whether labels were spread from frame to frame.
         """
         if source.layer not in self._results.viewer.layers:
             return
@@ -140,13 +143,14 @@ class Segmenting:
                 source, "uncertainty", result.uncertainty, part, visible=self._wants("uncertainty")
             )
         if source is self._state.source:
-            if self._state.cells is not None:  # they belong to the last answer
-                self._state.cells = None
+            fresh = not steps.older_cells(self._state)
+            answer = self._answer(source, part, result, basis, complete)
+            self._state.answer = replace(answer, spread=spread)
+            if self._state.cells is not None and fresh and steps.older_cells(self._state):
                 self._state.overlays = self._state.overlays - {"cells"} | {"labels"}
-            self._state.answer = self._answer(source, part, result, model, complete)
 
     def _answer(
-        self, source: Source, part: Region | None, result: Any, model: str, labelled: bool
+        self, source: Source, part: Region | None, result: Any, basis: Basis, labelled: bool
     ) -> Answer:
         """Keep what layers do not hold: the probabilities of all classes."""
         ids = tuple(int(number) for number in result.class_ids)
@@ -155,7 +159,7 @@ class Segmenting:
         goes_on = last is not None and (last.source, last.class_ids, last.model) == (
             source,
             ids,
-            model,
+            basis.model,
         )
         if part is not None and planes is not None:
             letters = without_channel(source.axes)
@@ -166,14 +170,18 @@ class Segmenting:
             by_letter = dict(zip("TZYX", part.slices, strict=True))
             whole[(slice(None), *(by_letter[letter] for letter in letters))] = planes
             planes = whole
-        complete = part is None or (goes_on and last is not None and last.complete)
+        was_complete = goes_on and last is not None and last.complete
+        complete = part is None or was_complete
+        rest = last.oldest if last is not None and was_complete and part is not None else basis
         return Answer(
             source=source,
             class_ids=ids,
             probabilities=planes,
             uncertainty=result.uncertainty is not None,
             complete=complete and labelled,
-            model=model,
+            model=basis.model,
+            basis=basis,
+            oldest=rest,
             provenance=result.provenance,
         )
 
@@ -222,6 +230,11 @@ class Segmenting:
         if isinstance(data, np.ndarray):
             executor.hold(data)
         self._held = data
+
+
+def asked(state: DockState) -> Basis:
+    """Return what an answer that is asked for now depends on; its paint was packed just now."""
+    return Basis.of(state, None if state.annotation is None else state.annotation.digest)
 
 
 def leaking(state: DockState, source: Source) -> dict[str, Any]:

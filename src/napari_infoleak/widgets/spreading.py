@@ -12,7 +12,7 @@ from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.layers import show_plane
-from napari_infoleak.widgets.segmenting import leaking
+from napari_infoleak.widgets.segmenting import asked, leaking
 
 if TYPE_CHECKING:
     from napari import Viewer
@@ -61,7 +61,7 @@ class Spreading(QObject):
         except InfoleakError as error:
             self._worker.failed.emit(str(error))
             return False
-        classes = state.classes
+        classes, basis = state.classes, asked(state)
 
         def take(result: Spread) -> None:
             self._last = source, result
@@ -74,7 +74,7 @@ class Spreading(QObject):
                 probabilities=np.array(result.probabilities),
             )
             self._segmenting.take(
-                source, whole, classes, shown, model=request["model"], complete=complete
+                source, whole, classes, shown, basis, complete=complete, spread=True
             )
             if source is state.source:
                 self.spread.emit(result)

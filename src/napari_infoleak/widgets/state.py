@@ -29,6 +29,38 @@ class SupportPair:
     annotation: Labels
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What an answer depends on, besides the pixels: with any other it would be another answer.
+
+    Parameters
+    ----------
+    paint : int
+        Digest of what is painted on the image.
+    supports : tuple of (str, str)
+        Names of the other images and of their annotations.
+    model : str
+        Name or path of the model.
+    leak : float
+        How much the annotations may say.
+    channel : int or None
+        Channel of the image.
+    """
+
+    paint: int
+    supports: tuple[tuple[str, str], ...]
+    model: str
+    leak: float
+    channel: int | None
+
+    @classmethod
+    def of(cls, state: DockState, paint: int | None = None) -> Basis:
+        """Return what an answer would depend on now, or with paint that was counted just now."""
+        names = ((str(one.source.name), str(one.annotation.name)) for one in state.supports)
+        painted = state.count.digest if paint is None else paint
+        return cls(painted, tuple(names), state.model, state.leak, state.channel)
+
+
 @dataclass(frozen=True, eq=False)
 class Answer:
     """What the network last said about the image.
@@ -47,6 +79,12 @@ class Answer:
         Whether the whole image was asked about, and not only the visible field.
     model : str
         Name or path of the model that gave it.
+    basis : Basis
+        What its newest part was given to.
+    oldest : Basis
+        What the rest was given to; the same where all is of one.
+    spread : bool
+        Whether labels were spread from frame to frame.
     provenance : mapping
         What made it, for files.
     """
@@ -57,6 +95,9 @@ class Answer:
     uncertainty: bool
     complete: bool
     model: str
+    basis: Basis
+    oldest: Basis
+    spread: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -102,5 +143,7 @@ class DockState:
     """The last segmentation of the image."""
     cells: int | None = None
     """Number of cells found; None until they were looked for."""
+    cells_of: tuple[Basis, Basis] | None = None
+    """What the answer that they were made of was given to: its newest and its oldest part."""
     review: Review | None = None
     """What the strokes and images are worth, as painted now; None until it was asked."""

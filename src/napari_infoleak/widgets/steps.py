@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from napari_infoleak.widgets.state import Basis
+
 if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
+_CHANGED = {
+    "paint": "Labels are older than your paint",
+    "supports": "Labels are older than the list of other images",
+    "model": "Labels are by another model",
+    "leak": "Labels were made with another leak",
+    "channel": "Labels are of another channel",
+}
 NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > Infoleak."
 
 
@@ -143,13 +152,55 @@ def hint(state: DockState) -> str:
     return ""
 
 
+def stale_labels(state: DockState) -> str:
+    """Return what the labels do not know yet, and what to press; empty if they know all.
+
+    While Live is on, it answers by itself what is on screen.
+    """
+    answer = state.answer
+    if answer is None:
+        return ""
+    now = Basis.of(state)
+    for name, words in _CHANGED.items():
+        wanted = getattr(now, name)
+        if getattr(answer.basis, name) != wanted and not state.live:
+            return f"{words}: press “{_again(state)}”."
+        if getattr(answer.oldest, name) != wanted:
+            words = words.replace("Labels", "Labels elsewhere", 1)
+            return f"{words}: press “{stack_label(state)}”."
+    return ""
+
+
+def older_cells(state: DockState) -> bool:
+    """Tell whether the cells were made of another answer than the one on screen."""
+    answer = state.answer
+    return answer is not None and state.cells_of != (answer.basis, answer.oldest)
+
+
+def stale_cells(state: DockState) -> str:
+    """Return why the cells are not those of what is painted; empty if they are."""
+    if state.cells is None:
+        return ""
+    if older_cells(state):
+        return "Cells are older than the labels: press “Make cells”."
+    return stale_labels(state).replace("Labels", "Labels and cells", 1)
+
+
+def stale_export(state: DockState, what: str) -> str:
+    """Return a word on what is written though it is not up to date; empty if it is."""
+    if what == "annotation" or why_not_export(state, what):
+        return ""
+    return stale_cells(state) if what == "cells" else stale_labels(state)
+
+
 def next_step(state: DockState) -> str:
     """Return the sensible next step.
 
     Returns
     -------
     str
-        "annotate", "paint", "view", "stack", "cells", "export", or "" while there is none.
+        "annotate", "paint", "view", "stack", "spread", "cells", "export", or "" while there is
+        none.
     """
     if state.source is None or state.busy:
         return ""
@@ -158,11 +209,14 @@ def next_step(state: DockState) -> str:
             return "annotate"
         if not state.count.total:
             return "paint"
-    if state.answer is None or state.answer.model != state.model:
+    now, answer = Basis.of(state), state.answer
+    if answer is None:
         return "view"
-    if not state.answer.complete:
+    if answer.basis != now and not state.live:
+        return "spread" if answer.spread and not why_not_spread(state) else "view"
+    if not answer.complete or answer.oldest != now:
         return "stack"
-    return "cells" if state.cells is None else "export"
+    return "cells" if state.cells is None or older_cells(state) else "export"
 
 
 def stack_label(state: DockState) -> str:
@@ -173,6 +227,14 @@ def stack_label(state: DockState) -> str:
     if t * z == 1:
         return "Segment image"
     return "Segment stack" if z > 1 else "Segment all times"
+
+
+def _again(state: DockState) -> str:
+    """Return the button that brings the labels up to date."""
+    step = next_step(state)
+    if step == "spread":
+        return "Spread"
+    return "Segment view" if step == "view" else stack_label(state)
 
 
 def _no_image(state: DockState) -> str:
