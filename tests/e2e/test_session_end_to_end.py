@@ -149,3 +149,64 @@ def test_a_killed_window_loses_no_stroke(tmp_path: Path) -> None:
     rows = np.array([(n % 4, n // 4) for n in range(told + 1)])
     assert paint[rows[:, 0], rows[:, 1]].all()
     assert told >= 200
+
+
+WORKER = """
+import sys, time
+import numpy as np
+from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
+application = QApplication([])
+from napari_infoleak.widgets.dock import InfoleakDock
+from napari_infoleak.widgets.layers import KEY
+viewer = ViewerModel()
+dock = InfoleakDock(viewer)
+path = sys.argv[1]
+viewer.add_image(np.load(path), name="cells", metadata={KEY: {"file": path}})
+def wait():
+    while dock.worker.busy or dock.storing.busy:
+        application.processEvents()
+        time.sleep(0.01)
+dock.segment.segment_stack()
+wait()
+dock.cells.make_cells()
+wait()
+dock.storing.finish()
+correcting = dock.cells.correcting
+for number in range(20):
+    y = 3 * number
+    step = correcting._current().paint([(0, 1, y, x) for x in range(5, 20)])
+    correcting._show(step, "", 1)
+correcting._show(correcting._current().finish([(0, 1, y, 9)]), "", 1)
+for kind in ("labels", "cells"):
+    np.save(path.replace("cells", kind + " shown"), viewer.layers["cells " + kind].data)
+print("done", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_window_loses_no_result_and_no_correction(
+    dock: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "cells.npy"
+    np.save(path, np.asarray(read(sample_path("em_stack")).data)[0, 0, 4:7, :96, :112])
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_DATA_HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("done"):
+                child.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    dock.viewer.add_image(np.load(path), name="cells", metadata={KEY: {"file": str(path)}})
+    dock.resume.go_on.click()
+    qtbot.waitUntil(lambda: not dock.storing.busy, timeout=10_000)
+    for kind in ("labels", "cells"):
+        shown = np.load(tmp_path / f"{kind} shown.npy")
+        assert np.array_equal(dock.viewer.layers[f"cells {kind}"].data, shown)
+    assert len(dock.cells.correcting.finished()) == 1
+    assert dock.state.answer.complete
+    assert dock.state.cells == len(np.unique(shown)) - 1

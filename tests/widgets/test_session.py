@@ -483,3 +483,109 @@ def test_cells_are_offered_to_be_paint(dock: Any, viewer: Any, rng: np.random.Ge
     assert dock.annotate.convert.isHidden()
     assert dock.state.annotation.layer.name == "from elsewhere as paint"
     assert dock.state.count.total[2] > 100
+
+
+@pytest.fixture
+def celled(painting: Any, settle: Any, image_file: Path) -> Any:
+    """Answered, with cells of which one is painted and finished."""
+    layer = painting.annotate.layer.layer
+    stroke(layer, 0, 2, 1)
+    stroke(layer, 0, 9, 2)
+    painting.annotate.count_now()
+    painting.segment.segment_stack()
+    settle(painting)
+    painting.cells.make_cells()
+    settle(painting)
+    painting.storing.finish()
+    correcting = painting.cells.correcting
+    corrections = correcting._current()
+    correcting._show(corrections.paint([(0, 2, 5, x) for x in range(5, 20)]), "", 1)
+    correcting._show(corrections.finish([(0, 2, 5, 10)]), "", 1)
+    return painting
+
+
+def assert_as_it_was(dock: Any, before: Any, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: not dock.storing.busy, timeout=5000)
+    name = dock.state.source.name
+    for kind in ("labels", "cells", "finished"):
+        old, new = (one.viewer.layers[f"{name} {kind}"].data for one in (before, dock))
+        assert np.array_equal(old, new), kind
+    assert dock.state.cells == before.state.cells
+    assert dock.cells.correcting.finished() == before.cells.correcting.finished() != frozenset()
+    assert np.allclose(
+        dock.state.answer.probabilities, before.state.answer.probabilities, atol=1e-4
+    )
+    assert dock.segment.reason.text() == before.segment.reason.text()
+    assert dock.cells.reason.text() == ""
+    assert dock.export.save.isEnabled()
+    assert dock.cells.make.isEnabled()
+
+
+def test_answer_and_corrected_cells_come_back_after_a_crash(
+    celled: Any, image_file: Path, reopen: Any, qtbot: Any
+) -> None:
+    crash(celled)
+    dock = reopen(image_file)
+    dock.resume.go_on.click()
+    assert_as_it_was(dock, celled, qtbot)
+    layer = dock.state.annotation.layer
+    stroke(layer, 4, 30, 2)
+    dock.annotate.count_now()
+    assert "older than your paint" in dock.segment.reason.text()
+
+
+def test_paint_after_the_answer_makes_it_old_after_a_crash_too(
+    celled: Any, image_file: Path, reopen: Any, qtbot: Any
+) -> None:
+    stroke(celled.annotate.layer.layer, 3, 20, 2)
+    crash(celled)
+    dock = reopen(image_file)
+    dock.resume.go_on.click()
+    qtbot.waitUntil(lambda: dock.state.answer is not None, timeout=5000)
+    assert "older than your paint" in dock.segment.reason.text()
+
+
+def test_a_saved_session_holds_its_results(
+    celled: Any, reopen: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    assert celled.session.save_to(tmp_path / "a.infoleak")
+    dock = reopen()
+    assert dock.session.open_from(tmp_path / "a.infoleak")
+    assert_as_it_was(dock, celled, qtbot)
+
+
+def test_results_go_with_their_journal(celled: Any, image_file: Path, reopen: Any) -> None:
+    folders = list(image_file.parent.glob("*.infoleak-results"))
+    assert len(folders) == 1
+    crash(celled)
+    dock = reopen(image_file)
+    dock.resume.anew.click()
+    assert not list(image_file.parent.glob("*.infoleak-results"))
+
+
+def test_damaged_results_are_one_sentence(
+    celled: Any, image_file: Path, reopen: Any, qtbot: Any
+) -> None:
+    (folder,) = image_file.parent.glob("*.infoleak-results")
+    path = folder / "answer.npz"
+    path.write_bytes(path.read_bytes()[:200])
+    crash(celled)
+    dock = reopen(image_file)
+    dock.resume.go_on.click()
+    qtbot.waitUntil(lambda: not dock.storing.busy, timeout=5000)
+    assert dock.state.annotation.layer.data.any()
+    assert dock.state.answer is None
+    assert "damaged" in dock.footer.text.text()
+
+
+def test_large_results_are_not_kept_and_it_is_said(
+    painting: Any, image_file: Path, settle: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_infoleak.session import results
+
+    monkeypatch.setattr(results, "LARGEST", 1000)
+    painting.segment.segment_stack()
+    settle(painting)
+    painting.storing.finish()
+    assert "too large to be kept" in painting.footer.text.text()
+    assert not list(image_file.parent.glob("*.infoleak-results/*"))

@@ -5,6 +5,7 @@
 * `images`: images as a session refers to them, and by what they are known again.
 * `session`: records of what happened, and the state that they lead to.
 * `journal`: the records on disk while the session goes on; a crash loses none.
+* `results`: answers and cells beside it, so that they need not be computed again.
 * `places`: where journals lie.
 * `file`: a session as one file.
 """

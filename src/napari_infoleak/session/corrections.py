@@ -13,7 +13,7 @@ from napari_infoleak.core.errors import BadInput
 from napari_infoleak.instances.changes import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from napari_infoleak.instances.changes import Step
 
@@ -21,15 +21,25 @@ if TYPE_CHECKING:
 def correction(step: Step, *, taken_back: bool = False) -> dict[str, Any]:
     """Return what a correction changed, or what taking it back changed, as plain JSON."""
     told: dict[str, Any] = {"what": step.what, "frame": step.place[0]}
+    before, after = step.finished
+    if before != after:
+        told["finished"] = sorted(before if taken_back else after)
     change = step.change
     if change is not None:
-        after = change.before if taken_back else change.after
+        ids = change.before if taken_back else change.after
         told |= {
             "box": [[part.start, part.stop] for part in change.box],
             "where": _packed(change.where.tobytes()),
-            "ids": _packed(np.asarray(after).astype("<u4").tobytes()),
+            "ids": _packed(np.asarray(ids).astype("<u4").tobytes()),
         }
     return told
+
+
+def finished_after(corrections: Iterable[Mapping[str, Any]], finished: Iterable[int]) -> list[int]:
+    """Return the cells that are finished after some corrections, of those before."""
+    for told in corrections:
+        finished = told.get("finished", finished)
+    return sorted(int(cell) for cell in finished)
 
 
 def correct(frames: Any, told: Mapping[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """A session as one file, to be opened on another day or another computer.
 
-A zip of the session's records and of the models that it uses. It holds numbers and words only, no
-code. Images stay where they are; their paths lead from the folder of the session's file.
+A zip of the session's records, of the models that it uses, and of the results that are kept. It
+holds numbers and words only, no code. Images stay where they are; their paths lead from the folder of
+the session's file.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from napari_infoleak.io.atomic import atomic
 from napari_infoleak.io.weights import weights_hash
 from napari_infoleak.session.images import ImageReference
 from napari_infoleak.session.journal import line_of, parse_journal
+from napari_infoleak.session.results import KINDS, files
 from napari_infoleak.session.session import Session
 
 if TYPE_CHECKING:
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 SUFFIX = ".infoleak"
 _RECORDS = "records"
 _MODELS = "models/"
+_RESULTS = "results/"
 _MOST = 4 << 30  # bytes of a part, packed out
 _NAMES_OF_MODELS = ("model", "init", "output", "path")
 
 
-def save_session(path: str | Path, session: Session) -> Path:
+def save_session(path: str | Path, session: Session, results: Path | None = None) -> Path:
     """Write a session to one file.
 
     Parameters
@@ -41,6 +44,8 @@ def save_session(path: str | Path, session: Session) -> Path:
         Ends in ``.infoleak``; what is there is replaced.
     session : Session
         The session.
+    results : Path, optional
+        Folder of results that are kept beside its journal; they go into the file.
 
     Returns
     -------
@@ -64,6 +69,8 @@ def save_session(path: str | Path, session: Session) -> Path:
         file.writestr(_RECORDS, b"".join(map(line_of, there)))
         for model, name in names.items():
             file.write(model, name, zipfile.ZIP_STORED)
+        for one in () if results is None else files(results):
+            file.write(one, _RESULTS + one.name, zipfile.ZIP_STORED)
     return target
 
 
@@ -108,6 +115,28 @@ def load_session(path: str | Path, models: Path) -> Session:
         raise BadInput(f"{place} cannot be read: {error.strerror or error}") from error
     folder = place.resolve().parent
     return Session(_renamed(session, lambda one: one.from_folder(folder), names))
+
+
+def take_results(path: str | Path, folder: Path) -> None:
+    """Put the results in the file of a session beside a journal.
+
+    Raises
+    ------
+    BadInput
+        If the file is damaged.
+    OSError, WriteFailed
+        If they cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(Path(path).expanduser()) as file:
+            for kind in KINDS:
+                name = f"{_RESULTS}{kind}.npz"
+                if name in file.namelist():
+                    folder.mkdir(exist_ok=True)
+                    with atomic(folder / f"{kind}.npz") as part:
+                        part.write_bytes(_part(file, name))
+    except (zipfile.BadZipFile, KeyError, EOFError, zlib.error, RuntimeError) as error:
+        raise BadInput(f"the results in {path} are damaged") from error
 
 
 def _names(session: Session) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from napari_infoleak.core.errors import BadInput, InfoleakError
 from napari_infoleak.io.samples import sample_folder
 from napari_infoleak.session.journal import InUse, Journal, read_journal
+from napari_infoleak.session.results import folder_of, forget
 from napari_infoleak.session.session import Session
 
 if TYPE_CHECKING:
@@ -88,10 +89,20 @@ def new_journal(image: ImageReference) -> Journal:
 
 
 def put_aside(path: Path) -> Path:
-    """Take a journal out of sight, yet not away; what was put aside before it is replaced."""
+    """Take a journal out of sight, yet not away; what was put aside before it is replaced.
+
+    The results beside it go: it has all that they can be made of again.
+    """
     aside = path.with_suffix(".infoleak-journal-old")
     path.replace(aside)
+    forget(folder_of(path))
     return aside
+
+
+def remove(journal: Journal) -> None:
+    """Delete a journal and the results beside it."""
+    journal.remove()
+    forget(folder_of(journal.path))
 
 
 def _folders(image: ImageReference) -> Iterator[Path]:

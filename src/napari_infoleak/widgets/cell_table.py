@@ -57,6 +57,7 @@ class CellTable(Fold):
     """
 
     said = Signal(str, str)
+    measured = Signal(object)  # Table
 
     def __init__(
         self, state: DockState, worker: Worker, results: Results, correcting: Correcting
@@ -104,7 +105,7 @@ class CellTable(Fold):
         self._worker.start(
             "Measuring the cells",
             f"{jobs.HERE}.measure_cells",
-            lambda table: self._take(source, table),
+            lambda table: self.show(source, table),
             cells=sendable(cells),
             pixels=pixels_of(source),
             channel=self._state.channel,
@@ -170,13 +171,17 @@ class CellTable(Fold):
         source = self._state.source
         return None if source is None else self._results.find(source, "cells")
 
-    def _take(self, source: Source, table: Table) -> None:
+    def show(self, source: Source, table: Table, outdated: bool = False) -> None:
+        """List what was measured, maybe before the cells were corrected."""
         self._source = source
         self.model.show(table)
         self.view.resizeColumnsToContents()
         self.measure.setText("Measure again")
         say(self.news, "No cells to list." if not len(table) else "")
+        if outdated:
+            self._outdated()
         self.refresh()
+        self.measured.emit(table)
 
     def _opened(self, is_open: bool) -> None:
         if not is_open:

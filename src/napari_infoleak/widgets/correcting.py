@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from app_model.types import KeyCode, KeyMod
@@ -14,6 +15,7 @@ from napari_infoleak.api._result import membrane_index
 from napari_infoleak.core.arraylike import lazy_or_numpy
 from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.instances.changes import Step
 from napari_infoleak.instances.lessons import BORDER, INTERIOR
 from napari_infoleak.instances.pick import box_of
 from napari_infoleak.widgets import steps
@@ -27,11 +29,10 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Layer
     from numpy.typing import NDArray
 
-    from napari_infoleak.instances.changes import Step
     from napari_infoleak.widgets.jobs import Cells
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.results import Results
-    from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.state import Basis, DockState
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ class Correcting(QObject):
         self._seed: NDArray[np.int64] | None = None
         self._of: Any = None
         self._corrections: Corrections | None = None
+        self._made_of = WeakKeyDictionary[Step, tuple[Any, Any]]()
         self._strokes = Strokes(viewer, self)
         self._strokes.drawn.connect(self._drawn)
         state.events.source.connect(self._put_down)
@@ -242,8 +244,15 @@ class Correcting(QObject):
         for key, act in self._keyed().items():
             layer.bind_key(key, _called(act), overwrite=True)
 
-    def make_anew(self, found: Cells) -> bool:
+    def make_anew(self, found: Cells, of: tuple[Basis, Basis]) -> bool:
         """Put cells in the place of those before, a step that Undo takes back.
+
+        Parameters
+        ----------
+        found : Cells
+            The new ones.
+        of : (Basis, Basis)
+            What the answer that they were made of was given to.
 
         Returns
         -------
@@ -257,7 +266,8 @@ class Correcting(QObject):
         fresh = labels_to_canonical(made, source.axes)
         if fresh.shape != corrections.cells.shape:
             return False
-        corrections.replace(fresh, found.count - self._state.cells)
+        step = corrections.replace(fresh, found.count - self._state.cells)
+        self._made_of[step] = self._state.cells_of, of
         self._put_cells(corrections)
         self._outline_all()
         self.changed.emit()
@@ -265,8 +275,7 @@ class Correcting(QObject):
 
     def finished(self) -> frozenset[int]:
         """Return the cells that stay as they are."""
-        layer = self.layer
-        return frozenset() if layer is None else frozenset(note(layer).get("finished", ()))
+        return self._results.finished(self.layer)
 
     def _keyed(self) -> dict[Any, Callable[[Any], None]]:
         """Return what the keys do."""
@@ -342,6 +351,7 @@ class Correcting(QObject):
         if step.anew is not None:
             self._put_cells(corrections)
             self._outline_all()
+            self._state.cells_of = self._made_of[step][direction > 0]
         elif step.change is not None:
             layer.refresh()
         write_note(layer, finished=sorted(corrections.finished), changed=True)

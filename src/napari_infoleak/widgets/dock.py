@@ -32,6 +32,7 @@ from napari_infoleak.widgets.settings import follow_settings, read_settings
 from napari_infoleak.widgets.spreading import Spreading
 from napari_infoleak.widgets.state import DockState
 from napari_infoleak.widgets.steps import next_step
+from napari_infoleak.widgets.storing import Storing
 from napari_infoleak.widgets.style import style_sheet
 from napari_infoleak.widgets.tooltips import TIPS
 from napari_infoleak.widgets.training import Training
@@ -87,11 +88,18 @@ class InfoleakDock(QWidget):
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results, self.keeping)
+        self.storing = Storing(self.state, self.keeping, self.results, self.cells)
         self.restoring = Restoring(
-            self.state, napari_viewer, self.keeping, self.image, self.annotate, self.segment
+            self.state,
+            napari_viewer,
+            self.keeping,
+            self.storing,
+            self.image,
+            self.annotate,
+            self.segment,
         )
         self.resume = Resume(self.keeping, self.restoring)
-        self.session = SessionRow(self.state, self.keeping, self.restoring)
+        self.session = SessionRow(self.state, self.keeping, self.storing, self.restoring)
         self.footer = Footer()
         self._open = True
         self._lay_out()
@@ -124,6 +132,7 @@ class InfoleakDock(QWidget):
         if not self._open:
             return
         self._open = False
+        self.storing.close()
         self.keeping.close()
         self.worker.close()
         self.activity.end()
@@ -187,6 +196,7 @@ class InfoleakDock(QWidget):
         self.cells.said.connect(footer.say)
         self.export.said.connect(footer.say)
         self.keeping.said.connect(footer.say)
+        self.storing.said.connect(footer.say)
         self.cells.correcting.corrected.connect(self.keeping.note_correction)
         self.resume.said.connect(footer.say)
         self.session.said.connect(footer.say)

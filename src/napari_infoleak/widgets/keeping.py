@@ -59,6 +59,8 @@ class Keeping(QObject):
     said = Signal(str, str)
     changed = Signal()
     """Something can be undone or done again that could not before, or the other way round."""
+    left = Signal()
+    """Another image is chosen: the journal of the last one ends."""
     found = Signal(object)
     """An unfinished session of the image was found, (path, Session), or None if there is none."""
 
@@ -90,6 +92,11 @@ class Keeping(QObject):
     def session(self) -> Session:
         """What was painted, chosen and done."""
         return self._recorder.session
+
+    @property
+    def journal(self) -> Path | None:
+        """The journal that is written; None while there is none."""
+        return self._recorder.journal
 
     @property
     def unfinished(self) -> tuple[Path, Session] | None:
@@ -183,6 +190,7 @@ class Keeping(QObject):
             return
         self._soon.stop()
         self._write(everything=True)
+        self.left.emit()
         relettered = known is not None and source is not None and known.data is source.data
         self._recorder.begin(source, again=relettered)
         self._tracked.clear()

@@ -136,7 +136,7 @@ class CellsPanel(Section):
     def _take(self, source: Source, found: jobs.Cells, of: tuple[Basis, Basis]) -> None:
         if source.layer not in self._results.viewer.layers:
             return
-        if source is not self._state.source or not self.correcting.make_anew(found):
+        if source is not self._state.source or not self.correcting.make_anew(found, of):
             self._results.show(source, "cells", found.labels)
         if source is self._state.source:
             self._outline()

@@ -59,6 +59,11 @@ class Recorder:
         return bool(self.session.records) or self._outdated is not None
 
     @property
+    def journal(self) -> Path | None:
+        """The file that is written; None while there is none."""
+        return None if self._journal is None else self._journal.path
+
+    @property
     def unfinished(self) -> tuple[Path, Session] | None:
         """What was begun on the image before: the journal, and what it says."""
         if self.source is None:
@@ -88,7 +93,7 @@ class Recorder:
         """Add to an old session from now on; without its journal a new one is written."""
         journal = None if path is None else Journal(path)
         if self._journal is not None:
-            self._journal.remove()
+            places.remove(self._journal)
         self._journal, self.session = journal, session
         if journal is None and self._open():
             self._put_down(session.records[-1])
@@ -99,7 +104,7 @@ class Recorder:
             if journal is not None:
                 journal.close()
         if self._journal is not None and not self.session.worth_keeping:
-            self._journal.remove()
+            places.remove(self._journal)
         self._journal = self._outdated = None
 
     def settings(self) -> None:
@@ -169,7 +174,7 @@ class Recorder:
             self._tell(f"there is no place for a journal ({error})")
             return False
         if self._outdated is not None:
-            self._outdated.remove()
+            places.remove(self._outdated)
             self._outdated = None
         self._journal.rewrite(self.session.records[:-1])
         return True

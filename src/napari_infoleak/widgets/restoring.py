@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.panel_image import ImagePanel
     from napari_infoleak.widgets.panel_segment import SegmentPanel
     from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.storing import Storing
 
     Ask = Callable[[ImageReference, str], Path | None]
 
@@ -48,6 +49,8 @@ class Restoring:
         Gets the layers.
     keeping : Keeping
         Goes on writing.
+    storing : Storing
+        Has the results.
     image, annotate, segment
         The panels that show what is chosen.
     """
@@ -57,11 +60,13 @@ class Restoring:
         state: DockState,
         viewer: Viewer,
         keeping: Keeping,
+        storing: Storing,
         image: ImagePanel,
         annotate: AnnotatePanel,
         segment: SegmentPanel,
     ) -> None:
         self._state, self._viewer, self._keeping = state, viewer, keeping
+        self._storing = storing
         self._image, self._annotate, self._segment = image, annotate, segment
 
     def resume(self, session: Session, path: Path) -> list[str]:
@@ -77,9 +82,11 @@ class Restoring:
         there = self._on_screen(session, source)
         unpainted = {n: one for n, one in there.items() if not self._keeping.is_painted(one)}
         self._keeping.go_on_with(Session(session.records), path, unpainted)
-        return self._bring_back(session, source, _nobody, unpainted)
+        missing = self._bring_back(session, source, _nobody, unpainted)
+        self._storing.restore()
+        return missing
 
-    def open(self, session: Session, ask: Ask) -> list[str]:
+    def open(self, session: Session, ask: Ask, path: Path) -> list[str]:
         """Go on with a session that was saved.
 
         Parameters
@@ -88,6 +95,8 @@ class Restoring:
             As `load_session` gave it.
         ask : callable
             Gets an image that is missing, and what is wrong; returns where it is, or None.
+        path : Path
+            Its file, which may hold results.
 
         Returns
         -------
@@ -104,7 +113,9 @@ class Restoring:
         source = self._use(self._source(), session.images[OWN])
         there = self._on_screen(session, source)
         self._keeping.go_on_with(Session(session.records), layers=there)
-        return self._bring_back(session, source, ask, there)
+        missing = self._bring_back(session, source, ask, there)
+        self._storing.restore(path)
+        return missing
 
     def _source(self) -> Source:
         source = self._state.source

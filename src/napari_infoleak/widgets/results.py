@@ -64,6 +64,11 @@ class Results:
         layer = self.find(source, kind)
         return None if layer is None else source.grid.take_off(layer.data)
 
+    @staticmethod
+    def finished(layer: Layer | None) -> frozenset[int]:
+        """Return the cells of a layer that stay as they are."""
+        return frozenset() if layer is None else frozenset(note(layer).get("finished", ()))
+
     def show(
         self,
         source: Source,

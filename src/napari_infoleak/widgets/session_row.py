@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.keeping import Keeping
     from napari_infoleak.widgets.restoring import Restoring
     from napari_infoleak.widgets.state import DockState
+    from napari_infoleak.widgets.storing import Storing
 
 _FILTER = f"Sessions (*{SUFFIX})"
 
@@ -32,15 +33,20 @@ class SessionRow(QWidget):
         Says whether there is something to save.
     keeping : Keeping
         Knows what was done.
+    storing : Storing
+        Has the results.
     restoring : Restoring
         Brings it back.
     """
 
     said = Signal(str, str)
 
-    def __init__(self, state: DockState, keeping: Keeping, restoring: Restoring) -> None:
+    def __init__(
+        self, state: DockState, keeping: Keeping, storing: Storing, restoring: Restoring
+    ) -> None:
         super().__init__()
-        self._state, self._keeping, self._restoring = state, keeping, restoring
+        self._state, self._keeping = state, keeping
+        self._storing, self._restoring = storing, restoring
         self.save = ActionButton("Save session…", "session.save")
         self.open = ActionButton("Open session…", "session.open")
         column = QVBoxLayout(self)
@@ -72,7 +78,8 @@ class SessionRow(QWidget):
         """Write the session; False if that failed, which is said."""
         try:
             session = self._keeping.snapshot()
-            save_session(path, session)
+            self._storing.finish()
+            save_session(path, session, self._storing.folder)
         except InfoleakError as error:
             self.said.emit(str(error), "error")
             return False
@@ -97,7 +104,7 @@ class SessionRow(QWidget):
         """Bring back a session; False if that failed, which is said."""
         try:
             missing = self._restoring.open(
-                load_session(path, training.models_folder()), self._ask_image
+                load_session(path, training.models_folder()), self._ask_image, Path(path)
             )
         except (InfoleakError, OSError) as error:
             self.said.emit(str(error), "error")

@@ -1,0 +1,331 @@
+"""Results beside the journal: written by a thread while one goes on, and put on screen again."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_infoleak.api._result import membrane_index
+from napari_infoleak.core.axes import labels_to_canonical
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.instances.measure import Table
+from napari_infoleak.session import results as store
+from napari_infoleak.session.corrections import correct, finished_after
+from napari_infoleak.session.file import take_results
+from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
+from napari_infoleak.widgets.layers import write_note
+from napari_infoleak.widgets.state import Answer, Basis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from napari_infoleak.session import Step
+    from napari_infoleak.widgets.keeping import Keeping
+    from napari_infoleak.widgets.layers import Source
+    from napari_infoleak.widgets.panel_cells import CellsPanel
+    from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.state import DockState
+
+    Kept = tuple[dict[str, Any], dict[str, Any]]
+
+REST_MS = 1000
+"""How long a result has to be as it is before it is written."""
+_POLL_MS = 40
+
+
+class Storing(QObject):
+    """Keeps the answer, the cells and their table beside the journal.
+
+    Corrections of cells are in the journal, each as it is made: what is read of cells is corrected
+    by those that came after it was written.
+
+    Parameters
+    ----------
+    state : DockState
+    keeping : Keeping
+        Has the journal.
+    results : Results
+        The layers.
+    cells : CellsPanel
+        Corrects and measures them.
+    """
+
+    said = Signal(str, str)
+    restored = Signal()
+
+    def __init__(
+        self, state: DockState, keeping: Keeping, results: Results, cells: CellsPanel
+    ) -> None:
+        super().__init__(keeping)
+        table = cells.table
+        self._state, self._keeping, self._results = state, keeping, results
+        self._table, self._source = table, state.source
+        self._thread = ThreadPoolExecutor(1, "infoleak results")
+        self._under_way: list[tuple[Future[Any], Callable[[Any], None] | None]] = []
+        self._waiting: dict[str, QTimer] = {}
+        for kind in KINDS:
+            timer = self._waiting[kind] = QTimer(self)
+            timer.setSingleShot(True)
+            timer.setInterval(REST_MS)
+            timer.timeout.connect(lambda kind=kind: self._write(kind))
+        self._poll = QTimer(self)
+        self._poll.setInterval(_POLL_MS)
+        self._poll.timeout.connect(self._look)
+        state.events.answer.connect(lambda answer: self._changed(ANSWER, answer))
+        for signal in (state.events.cells, state.events.cells_of):
+            signal.connect(lambda value: self._changed(CELLS, value))
+        table.measured.connect(lambda table: self._changed(TABLE, table))
+        cells.correcting.corrected.connect(self._corrected)
+        keeping.left.connect(self.write_now)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written or read."""
+        return bool(self._under_way)
+
+    def write_now(self) -> None:
+        """Begin to write what waits to be written."""
+        for kind, timer in self._waiting.items():
+            if timer.isActive():
+                timer.stop()
+                self._write(kind)
+
+    def finish(self) -> None:
+        """Wait until all is written."""
+        self.write_now()
+        for future, _ in self._under_way:
+            future.exception()
+
+    def close(self) -> None:
+        """Begin to write what waits; the thread ends when it has."""
+        self.write_now()
+        self._poll.stop()
+        self._under_way.clear()
+        self._thread.shutdown(wait=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the results are kept; None while there is no journal."""
+        journal = self._keeping.journal
+        return None if journal is None else store.folder_of(journal)
+
+    def restore(self, session: Path | None = None) -> bool:
+        """Put what is kept on screen, once it is read; False if there is nothing.
+
+        Parameters
+        ----------
+        session : Path, optional
+            File of a session, whose results are to be taken.
+        """
+        source, folder = self._state.source, self.folder
+        if source is None or folder is None or (session is None and not any(store.files(folder))):
+            return False
+        steps = tuple(self._keeping.session.steps)
+        axes = source.image.label_axes
+        self._run(
+            lambda: _read(folder, steps, axes, session), lambda found: self._show(source, found)
+        )
+        return True
+
+    # ------------------------------------------------------------------ writing
+
+    def _changed(self, kind: str, value: Any) -> None:
+        if value is not None:
+            self._source = self._state.source
+            self._waiting[kind].start()
+
+    def _corrected(self, step: Any, direction: int) -> None:
+        """Write cells that were taken back as a whole; strokes are in the journal."""
+        if step.anew is not None:
+            self._changed(CELLS, step)
+
+    def _write(self, kind: str) -> None:
+        """Hand a result over to the thread."""
+        folder, source = self.folder, self._source
+        if folder is None or source is None:
+            return
+        made = {ANSWER: self._answer, CELLS: self._cells, TABLE: self._measured}[kind](source)
+        if made is None:
+            self._run(lambda: store.forget(folder, kind), None)
+        else:
+            self._run(lambda: _keep(folder, kind, *made), self._failed)
+
+    def _answer(self, source: Source) -> Kept | None:
+        answer = self._state.answer
+        labels = self._results.values(source, "labels")
+        if answer is None or answer.source is not source:
+            return None
+        if not self._is_small(labels, answer.probabilities):
+            return None
+        told = {
+            "axes": source.axes,
+            "class_ids": answer.class_ids,
+            "complete": answer.complete,
+            "basis": asdict(answer.basis),
+            "oldest": asdict(answer.oldest),
+            "spread": answer.spread,
+            "provenance": dict(answer.provenance),
+        }
+        return {"labels": labels, "probabilities": answer.probabilities}, told
+
+    def _cells(self, source: Source) -> Kept | None:
+        cells, count = self._results.values(source, "cells"), self._state.cells
+        if count is None or not self._is_small(cells):
+            return None
+        layer = self._results.find(source, "cells")
+        told = {
+            "axes": source.axes,
+            "count": count,
+            "finished": list(self._results.finished(layer)),
+            "of": None if self._state.cells_of is None else [*map(asdict, self._state.cells_of)],
+            "step": self._keeping.session.next_step - 1,
+        }
+        return {"cells": cells}, told
+
+    def _measured(self, source: Source) -> Kept | None:
+        table = self._table.model.table
+        if table is None or not self._is_small(*table.columns.values()):
+            return None
+        told = {"axes": source.axes, "columns": list(table.columns)}
+        return {str(n): column for n, column in enumerate(table.columns.values())}, told
+
+    def _is_small(self, *arrays: Any) -> bool:
+        if all(isinstance(one, np.ndarray) for one in arrays):
+            if sum(one.nbytes for one in arrays) <= store.LARGEST:
+                return True
+            self.said.emit(
+                "This result is too large to be kept in case of a crash; save it to a file.", ""
+            )
+        return False
+
+    def _failed(self, trouble: Any) -> None:
+        if trouble:
+            self.said.emit(f"Results are not kept in case of a crash: {trouble}", "error")
+
+    # ------------------------------------------------------------------ reading
+
+    def _show(self, source: Source, found: Any) -> None:
+        """Put what was read on screen, unless its image is gone or answered meanwhile."""
+        state = self._state
+        if isinstance(found, str):
+            self._failed(found)
+        elif source is state.source and source.layer in self._results.viewer.layers:
+            if ANSWER in found and state.answer is None:
+                self._show_answer(source, *found[ANSWER])
+            if CELLS in found and state.cells is None:
+                self._show_cells(source, *found[CELLS])
+                if TABLE in found:
+                    self._table.show(source, *found[TABLE])
+            self.restored.emit()
+
+    def _show_answer(self, source: Source, arrays: dict[str, Any], told: Mapping[str, Any]) -> None:
+        state, planes = self._state, arrays["probabilities"]
+        ids = tuple(int(number) for number in told["class_ids"])
+        classes = state.classes.with_ids(ids)
+        for kind, values in (
+            ("labels", arrays["labels"]),
+            ("membrane", planes[membrane_index(ids, classes)]),
+        ):
+            self._results.show(
+                source,
+                kind,
+                values,
+                visible=kind in state.overlays,
+                classes=classes if kind == "labels" else None,
+            )
+        state.answer = Answer(
+            source=source,
+            class_ids=ids,
+            probabilities=planes,
+            uncertainty=False,
+            complete=bool(told["complete"]),
+            model=str(told["basis"]["model"]),
+            basis=_basis(told["basis"]),
+            oldest=_basis(told["oldest"]),
+            spread=bool(told["spread"]),
+            provenance=dict(told["provenance"]),
+        )
+
+    def _show_cells(self, source: Source, arrays: dict[str, Any], told: Mapping[str, Any]) -> None:
+        state = self._state
+        layer = self._results.show(source, "cells", arrays["cells"])
+        write_note(layer, finished=list(told["finished"]))
+        of = told["of"]
+        state.cells_of = None if of is None else (_basis(of[0]), _basis(of[1]))
+        state.cells = int(told["count"])
+        state.overlays = state.overlays - {"labels"} | {"cells"}
+
+    # ------------------------------------------------------------------ the thread
+
+    def _run(self, work: Callable[[], Any], take: Callable[[Any], None] | None) -> None:
+        self._under_way.append((self._thread.submit(work), take))
+        self._poll.start()
+
+    def _look(self) -> None:
+        """Hand on what the thread has done."""
+        while self._under_way and self._under_way[0][0].done():
+            future, take = self._under_way.pop(0)
+            if take is not None:
+                take(future.result())
+        if not self._under_way:
+            self._poll.stop()
+
+
+def _keep(folder: Path, kind: str, arrays: dict[str, Any], told: dict[str, Any]) -> str:
+    """Write a result; return what went wrong."""
+    if kind == ANSWER:
+        planes = arrays["probabilities"]
+        arrays = arrays | {"probabilities": store.rounded(planes, complete=told["complete"])}
+    try:
+        store.keep(folder, kind, arrays, told)
+    except (InfoleakError, OSError) as error:
+        return str(error)
+    return ""
+
+
+def _read(
+    folder: Path, steps: tuple[Step, ...], axes: str, session: Path | None
+) -> dict[str, Any] | str:
+    """Read all results, and correct the cells as they were corrected since."""
+    try:
+        if session is not None:
+            take_results(session, folder)
+        found = {}
+        for kind in KINDS:
+            one = store.kept(folder, kind)
+            if one is not None:
+                found[kind] = _completed(kind, *one, steps, axes)
+    except (InfoleakError, OSError) as error:
+        return str(error)
+    except (KeyError, TypeError, ValueError, IndexError):
+        return f"{folder} is damaged"
+    return found
+
+
+def _completed(
+    kind: str, arrays: dict[str, Any], told: dict[str, Any], steps: tuple[Step, ...], axes: str
+) -> Any:
+    if kind == ANSWER:
+        planes = store.widened(arrays["probabilities"], len(told["class_ids"]))
+        return arrays | {"probabilities": planes}, told
+    if kind == TABLE:
+        columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
+        return Table(columns), bool(steps) and steps[-1].name == "correct"
+    since = [one for one in steps if one.name == "correct" and one.number > told["step"]]
+    cells = arrays["cells"]
+    for step in since:
+        correct(labels_to_canonical(cells, axes), step.arguments)
+    if since:
+        told["finished"] = finished_after([step.arguments for step in since], told["finished"])
+        told["count"] = int(np.count_nonzero(np.bincount(cells.ravel())[1:]))
+    return arrays, told
+
+
+def _basis(told: Mapping[str, Any]) -> Basis:
+    names = tuple((str(image), str(paint)) for image, paint in told["supports"])
+    return Basis(**{**told, "supports": names})
