@@ -1,8 +1,8 @@
 """A session as one file, to be opened on another day or another computer.
 
 A zip of the session's records, of the models that it uses, and of the results that are kept. It
-holds numbers and words only, no code. Images stay where they are; their paths lead from the folder of
-the session's file.
+holds numbers and words only, no code. Images stay where they are; their paths lead from the folder
+of the session's file.
 """
 
 from __future__ import annotations
