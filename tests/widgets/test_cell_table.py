@@ -12,6 +12,7 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_infoleak.widgets import jobs
+from napari_infoleak.widgets.segmenting import pixels_of
 
 
 @pytest.fixture
@@ -90,8 +91,38 @@ def test_the_table_is_saved_and_says_when_it_is_old(
     assert [row["cell"] for row in rows] == ["1", "2"]
     table.save_to(tmp_path / "no folder" / "t.csv")
     assert celled.footer.message.property("level") == "error"
-    celled.cells.correcting.changed.emit()
+    celled.cells.make_cells()
+    settle(celled)
     assert "measure again" in table.news.text()
+
+
+def test_the_table_follows_corrections_by_itself(
+    celled: Any, settle: Any, qtbot: Any, viewer: Any
+) -> None:
+    table, correcting = celled.cells.table, celled.cells.correcting
+    table.set_open(True)
+    settle(celled)
+    table.model.sort(1, Qt.SortOrder.DescendingOrder)
+    table.choose(1)
+    step = correcting._current().paint([(0, 1, y, x) for y in (2, 3) for x in range(5, 20)])
+    correcting._show(step, "", 1)
+    qtbot.waitUntil(lambda: table.model.rowCount() == 3, timeout=3000)
+    assert cells_of(table) == ["2", "1", "3"], "sorted as before"
+    chosen = table.view.selectionModel().selectedRows()
+    assert [cells_of(table)[index.row()] for index in chosen] == ["1"]
+    columns = table.model.table.columns
+    whole = jobs.measure_cells(
+        viewer.layers["img cells"].data, pixels_of(celled.state.source), channel=None
+    ).columns
+    for name, values in whole.items():
+        if values.dtype.kind == "f":
+            assert columns[name] == pytest.approx(values, abs=1e-5), name
+        else:
+            assert np.array_equal(columns[name], values), name
+    correcting.undo()
+    qtbot.waitUntil(lambda: table.model.rowCount() == 2, timeout=3000)
+    assert cells_of(table) == ["2", "1"]
+    assert table.news.text() == ""
 
 
 def test_cells_are_shown_as_outlines(celled: Any, viewer: Any, settle: Any) -> None:

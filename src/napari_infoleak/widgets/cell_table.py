@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, Signal
 from qtpy.QtWidgets import QAbstractItemView, QFileDialog, QTableView
 
+from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.errors import InfoleakError
-from napari_infoleak.core.units import UNKNOWN_UNIT, unit_symbol
+from napari_infoleak.instances.remeasure import remeasured
 from napari_infoleak.widgets import jobs, steps
+from napari_infoleak.widgets.cell_rows import Rows
 from napari_infoleak.widgets.command import stem
 from napari_infoleak.widgets.fold import Fold
 from napari_infoleak.widgets.layers import go_to, pixel_at
 from napari_infoleak.widgets.markers import Marker, clear_markers, show_markers
 from napari_infoleak.widgets.section import ActionButton, quiet_label, say, side_by_side
 from napari_infoleak.widgets.segmenting import pixels_of
+from napari_infoleak.widgets.thread import Thread
 from napari_infoleak.widgets.tooltips import TIPS
 from napari_infoleak.widgets.travel import sendable
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
     from napari.layers import Labels
 
+    from napari_infoleak.instances.changes import Step
     from napari_infoleak.instances.measure import Table
     from napari_infoleak.widgets.correcting import Correcting
     from napari_infoleak.widgets.layers import Source
@@ -37,9 +41,6 @@ _MARK = "chosen cell"
 _RING = "#ffffff"
 _HEIGHT = 190
 _STILL = 4  # points of the screen that a click may move
-_FIRST = ("cell", "volume", "area", "intensity", "neighbours")  # columns to the left
-_POWERS = {"area": "²", "volume": "³", "surface": "²", "perimeter": ""}
-"""Columns with a unit, and the power of it."""
 
 
 class CellTable(Fold):
@@ -65,10 +66,13 @@ class CellTable(Fold):
         super().__init__("Table of cells", "table.fold")
         self._state, self._worker, self._results = state, worker, results
         self._source: Source | None = None
+        self._thread = Thread("infoleak table", self)
+        self._changes: list[Step] = []  # of the cells, that the table does not know yet
+        self._measuring = self._old = False
         self.measure = ActionButton("Measure", "table.measure")
         self.save = ActionButton("Save as CSV…", "table.save")
         self.news = quiet_label()
-        self.model = _Rows()
+        self.model = Rows()
         self.view = QTableView()
         self.view.setModel(self.model)
         self.view.setToolTip(TIPS["table.rows"])
@@ -84,7 +88,9 @@ class CellTable(Fold):
         self.save.clicked.connect(self.ask_and_save)
         self.view.clicked.connect(lambda index: self.go_to_row(index.row()))
         self.opened.connect(self._opened)
-        correcting.changed.connect(self._outdated)
+        correcting.corrected.connect(self._follow)
+        correcting.made.connect(self._outdated)
+        worker.ended.connect(self._ended)
         for signal in (state.events.source, state.events.cells, state.events.busy):
             signal.connect(self.refresh)
         state.events.source.connect(self._forget)
@@ -92,6 +98,7 @@ class CellTable(Fold):
 
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
+        self._thread.close()
         for layer in self._results.viewer.layers:
             if self._clicked in layer.mouse_drag_callbacks:
                 layer.mouse_drag_callbacks.remove(self._clicked)
@@ -102,7 +109,8 @@ class CellTable(Fold):
         cells = None if source is None else self._results.values(source, "cells")
         if source is None or cells is None:
             return
-        self._worker.start(
+        self._changes.clear()
+        self._measuring = self._worker.start(
             "Measuring the cells",
             f"{jobs.HERE}.measure_cells",
             lambda table: self.show(source, table),
@@ -173,13 +181,14 @@ class CellTable(Fold):
 
     def show(self, source: Source, table: Table, outdated: bool = False) -> None:
         """List what was measured, maybe before the cells were corrected."""
-        self._source = source
+        self._source, self._measuring, self._old = source, False, False
         self.model.show(table)
         self.view.resizeColumnsToContents()
         self.measure.setText("Measure again")
         say(self.news, "No cells to list." if not len(table) else "")
         if outdated:
             self._outdated()
+        self._go_on()
         self.refresh()
         self.measured.emit(table)
 
@@ -190,12 +199,58 @@ class CellTable(Fold):
             self.measure_now()
 
     def _outdated(self) -> None:
+        self._changes.clear()
         if self.model.table is not None:
+            self._old = True
             say(self.news, "Cells have changed since: measure again for new numbers.")
+
+    def _follow(self, step: Step, direction: int) -> None:
+        """Measure again what a correction has changed."""
+        if step.anew is not None:
+            self._outdated()
+        elif step.change is not None:
+            self._changes.append(step)
+            self._go_on()
+
+    def _ended(self) -> None:
+        """What was measured is here, or was cancelled."""
+        self._measuring = False
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Let the thread measure what has changed, unless the whole is out of date."""
+        table, source, layer = self.model.table, self._source, self._layer()
+        waits = self._measuring or self._thread.busy or self._old
+        if waits or not self._changes or table is None or source is None or layer is None:
+            return
+        if source is not self._state.source:
+            return
+        changes, self._changes = self._changes, []
+        cells = labels_to_canonical(source.grid.take_off(layer.data), source.axes)
+        channel = self._state.channel
+        self._thread.run(
+            lambda: _followed(table, cells, changes, source, channel),
+            lambda new: self._show_followed(table, new),
+        )
+
+    def _show_followed(self, before: Table, new: Table | str) -> None:
+        if isinstance(new, str):
+            say(self.news, f"Measure again for new numbers: {new}")
+        elif self.model.table is before:
+            chosen = [
+                self.model.row(one.row())["cell"]
+                for one in self.view.selectionModel().selectedRows()
+            ]
+            self.model.show(new, in_order=True)
+            for cell in chosen:
+                self.choose(int(cell))
+            self.measured.emit(new)
+        self._go_on()
 
     def _forget(self, source: Source | None) -> None:
         if source is not self._source:
             self._source = None
+            self._changes.clear()
             self.model.show(None)
             self.measure.setText("Measure")
             say(self.news, "")
@@ -221,82 +276,34 @@ class CellTable(Fold):
             say(self.news, f"Cell {cell} is new: measure again to list it.")
 
 
-class _Rows(QAbstractTableModel):
-    """The table as Qt wants it; sorted by whatever column is clicked."""
+def _followed(
+    table: Table, cells: Any, changes: list[Step], source: Source, channel: int | None
+) -> Table | str:
+    """Return a table with what changes have changed; or why it cannot be had."""
+    image = source.image
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.table: Table | None = None
-        self._names: list[str] = []
-        self._order = np.zeros(0, np.intp)
+    def shown(t: int, box: tuple[slice, ...]) -> Any:
+        planes = range(box[0].start, box[0].stop)
+        return np.stack([image.plane(t, z, channel)[box[1:]] for z in planes])
 
-    def show(self, table: Table | None) -> None:
-        """Show another table."""
-        self.beginResetModel()
-        self.table = table
-        columns = {} if table is None else table.columns
-        first = [name for name in _FIRST if name in columns]
-        self._names = first + [name for name in columns if name not in first]
-        self._order = np.arange(0 if table is None else len(table))
-        self.endResetModel()
-
-    def row(self, row: int) -> dict[str, Any]:
-        """Return the values of a row by column."""
-        columns = {} if self.table is None else self.table.columns
-        return {name: values[self._order[row]] for name, values in columns.items()}
-
-    def row_of(self, cell: int) -> int | None:
-        """Return the row of a cell."""
-        if self.table is None:
-            return None
-        found = np.flatnonzero(self.table.columns["cell"][self._order] == cell)
-        return int(found[0]) if len(found) else None
-
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
-        """Qt asks."""
-        return len(self._order)
-
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
-        """Qt asks."""
-        return len(self._names)
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Qt asks."""
-        if self.table is None:
-            return None
-        value = self.table.columns[self._names[index.column()]][self._order[index.row()]]
-        is_text = isinstance(value, str)
-        if role == Qt.ItemDataRole.TextAlignmentRole and not is_text:
-            return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        if role != Qt.ItemDataRole.DisplayRole:
-            return None
-        return f"{value:.5g}" if isinstance(value, float) else str(value)
-
-    def headerData(
-        self, section: int, way: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Qt asks."""
-        if role == Qt.ItemDataRole.DisplayRole and way == Qt.Orientation.Horizontal:
-            return self._heading(self._names[section])
-        return None
-
-    def _heading(self, name: str) -> str:
-        """Return the name of a column with its unit, where it has one."""
-        units = [] if self.table is None else self.table.columns["unit"][:1].tolist()
-        if name not in _POWERS or not units:
-            return name
-        unit = "px" if units[0] == UNKNOWN_UNIT else unit_symbol(units[0])
-        return f"{name} {unit}{_POWERS[name]}"
-
-    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort by a column; equal ones stay as they are."""
-        if self.table is None or not 0 <= column < len(self._names):
-            return
-        self.layoutAboutToBeChanged.emit()
-        values = self.table.columns[self._names[column]]
-        ranks = np.argsort(values, kind="stable")
-        self._order = ranks if order == Qt.SortOrder.AscendingOrder else ranks[::-1]
-        self.layoutChanged.emit()
+    try:
+        for step in changes:
+            if step.change is not None:
+                ids = np.union1d(step.change.before, step.change.after)
+                table = remeasured(
+                    table,
+                    cells,
+                    step.place[0],
+                    step.change.box,
+                    ids.tolist(),
+                    scale=image.scale,
+                    translate=image.translate,
+                    units=image.units,
+                    shown=shown,
+                )
+    except (InfoleakError, OSError, ValueError, IndexError) as error:
+        return str(error)
+    return table
 
 
 def _place(source: Source, row: dict[str, Any]) -> tuple[int, int, int, int]:

@@ -89,6 +89,7 @@ class Correcting(QObject):
 
     armed = Signal(object)  # Tool or None
     corrected = Signal(object, int)  # the Step, and 1 if it was made, -1 if it was taken back
+    made = Signal()  # all cells were made anew
     changed = Signal()
     said = Signal(str, str)
 
@@ -270,6 +271,7 @@ class Correcting(QObject):
         self._made_of[step] = self._state.cells_of, of
         self._put_cells(corrections)
         self._outline_all()
+        self.made.emit()
         self.changed.emit()
         return True
 

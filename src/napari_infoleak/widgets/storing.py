@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +18,10 @@ from napari_infoleak.session.file import take_results
 from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
 from napari_infoleak.widgets.layers import write_note
 from napari_infoleak.widgets.state import Answer, Basis
+from napari_infoleak.widgets.thread import Thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from napari_infoleak.session import Step
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 REST_MS = 1000
 """How long a result has to be as it is before it is written."""
-_POLL_MS = 40
 
 
 class Storing(QObject):
@@ -65,17 +64,13 @@ class Storing(QObject):
         table = cells.table
         self._state, self._keeping, self._results = state, keeping, results
         self._table, self._source = table, state.source
-        self._thread = ThreadPoolExecutor(1, "infoleak results")
-        self._under_way: list[tuple[Future[Any], Callable[[Any], None] | None]] = []
+        self._thread = Thread("infoleak results", self)
         self._waiting: dict[str, QTimer] = {}
         for kind in KINDS:
             timer = self._waiting[kind] = QTimer(self)
             timer.setSingleShot(True)
             timer.setInterval(REST_MS)
             timer.timeout.connect(lambda kind=kind: self._write(kind))
-        self._poll = QTimer(self)
-        self._poll.setInterval(_POLL_MS)
-        self._poll.timeout.connect(self._look)
         state.events.answer.connect(lambda answer: self._changed(ANSWER, answer))
         for signal in (state.events.cells, state.events.cells_of):
             signal.connect(lambda value: self._changed(CELLS, value))
@@ -86,7 +81,7 @@ class Storing(QObject):
     @property
     def busy(self) -> bool:
         """Whether something is being written or read."""
-        return bool(self._under_way)
+        return self._thread.busy
 
     def write_now(self) -> None:
         """Begin to write what waits to be written."""
@@ -98,15 +93,12 @@ class Storing(QObject):
     def finish(self) -> None:
         """Wait until all is written."""
         self.write_now()
-        for future, _ in self._under_way:
-            future.exception()
+        self._thread.wait()
 
     def close(self) -> None:
         """Begin to write what waits; the thread ends when it has."""
         self.write_now()
-        self._poll.stop()
-        self._under_way.clear()
-        self._thread.shutdown(wait=False)
+        self._thread.close()
 
     @property
     def folder(self) -> Path | None:
@@ -127,7 +119,7 @@ class Storing(QObject):
             return False
         steps = tuple(self._keeping.session.steps)
         axes = source.image.label_axes
-        self._run(
+        self._thread.run(
             lambda: _read(folder, steps, axes, session), lambda found: self._show(source, found)
         )
         return True
@@ -151,9 +143,9 @@ class Storing(QObject):
             return
         made = {ANSWER: self._answer, CELLS: self._cells, TABLE: self._measured}[kind](source)
         if made is None:
-            self._run(lambda: store.forget(folder, kind), None)
+            self._thread.run(lambda: store.forget(folder, kind), self._failed)
         else:
-            self._run(lambda: _keep(folder, kind, *made), self._failed)
+            self._thread.run(lambda: _keep(folder, kind, *made), self._failed)
 
     def _answer(self, source: Source) -> Kept | None:
         answer = self._state.answer
@@ -259,21 +251,6 @@ class Storing(QObject):
         state.cells_of = None if of is None else (_basis(of[0]), _basis(of[1]))
         state.cells = int(told["count"])
         state.overlays = state.overlays - {"labels"} | {"cells"}
-
-    # ------------------------------------------------------------------ the thread
-
-    def _run(self, work: Callable[[], Any], take: Callable[[Any], None] | None) -> None:
-        self._under_way.append((self._thread.submit(work), take))
-        self._poll.start()
-
-    def _look(self) -> None:
-        """Hand on what the thread has done."""
-        while self._under_way and self._under_way[0][0].done():
-            future, take = self._under_way.pop(0)
-            if take is not None:
-                take(future.result())
-        if not self._under_way:
-            self._poll.stop()
 
 
 def _keep(folder: Path, kind: str, arrays: dict[str, Any], told: dict[str, Any]) -> str:
