@@ -202,3 +202,29 @@ def test_the_job_trains_a_model_file(folder: Path) -> None:
     assert not jobs.stop_file(output).exists()
     with pytest.raises(Cancelled):
         jobs.train(image, labels, [], cancel=Raised(), **settings)
+
+
+def test_a_training_that_is_cancelled_writes_nothing_any_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_infoleak.learn.checkpoints import Store
+
+    image, labels = pixels()
+    cancel, saved = CancelToken(), list[int]()
+    monkeypatch.setattr(Store, "save", lambda store, state: saved.append(state.step))
+
+    def raise_it(done: int, total: int, message: str = "") -> None:
+        saved.clear()
+        if done:
+            cancel.cancel()
+
+    settings: dict[str, Any] = {"classes": ClassTable.membrane().to_json(), "channel": None}
+    settings |= {"method": "unet", "minutes": 0.2, "init": "none"}
+    output = folder / "own.safetensors"
+    with pytest.raises(Cancelled):
+        jobs.train(
+            image, labels, [], **settings, output=str(output), progress=raise_it, cancel=cancel
+        )
+    assert cancel.cancelled
+    assert not saved
+    assert not output.exists()

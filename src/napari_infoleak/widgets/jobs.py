@@ -126,7 +126,7 @@ def stop_file(output: Path) -> Path:
 
 
 class _StopOrCancel(CancelToken):
-    """A token that the file raises, or another token."""
+    """A token that the file raises; another token ends the training without keeping anything."""
 
     def __init__(self, file: Path, cancel: CancelToken) -> None:
         super().__init__()
@@ -134,7 +134,9 @@ class _StopOrCancel(CancelToken):
 
     @property
     def cancelled(self) -> bool:
-        return self._cancel.cancelled or self._file.exists()
+        """Whether to stop and keep; `Cancelled` is raised where there is nothing to keep."""
+        self._cancel.check()
+        return self._file.exists()
 
 
 def train(
