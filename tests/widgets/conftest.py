@@ -89,6 +89,7 @@ def fake_segment(
         uncertainty=labels_from_canonical(membrane / 2, pixels.axes) if uncertainty else None,
         class_ids=(1, 2),
         provenance={},
+        rounds=(0.5 * planes_from_canonical(planes, pixels.axes),) * 2 if rest["rounds"] else (),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -236,3 +237,35 @@ def test_next_step_is_marked(stack: Any, settle: Any) -> None:
     stack.cells.make_cells()
     settle(stack)
     assert primary() == ["export"]
+
+
+def test_each_look_of_a_model_that_looks_again_is_a_layer(
+    stack: Any, viewer: Any, settle: Any, executor: Any, tmp_path: Path
+) -> None:
+    import torch
+
+    from napari_infoleak.io.weights import save_weights
+
+    assert stack.segment.looks.isHidden()
+    path = tmp_path / "again.safetensors"
+    save_weights(path, {"one": torch.zeros(1)}, {"method": "feedback-unet", "classes": []})
+    stack.segment.use_model(str(path))
+    assert not stack.segment.looks.isHidden()
+    stack.segment.segment_stack()
+    settle(stack)
+    name = stack.state.source.name
+    assert f"{name} look 1" not in viewer.layers
+    stack.segment.looks.setChecked(True)
+    stack.segment.segment_view()
+    settle(stack)
+    stack.segment.segment_stack()
+    settle(stack)
+    looks = [viewer.layers[f"{name} look {number}"] for number in (1, 2)]
+    membrane = viewer.layers[f"{name} membrane"]
+    assert all(look.data.shape == membrane.data.shape for look in looks)
+    assert all(np.array_equal(look.data, membrane.data / 2) for look in looks)
+    assert all(np.allclose(look.scale, membrane.scale) for look in looks)
+    stack.segment.use_model("membrane")
+    assert stack.segment.looks.isHidden()
+    stack.segment.segment_stack()
+    assert not executor.asked[-1][1]["rounds"]

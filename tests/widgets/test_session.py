@@ -534,6 +534,24 @@ def test_answer_and_corrected_cells_come_back_after_a_crash(
     assert "older than your paint" in dock.segment.reason.text()
 
 
+def test_results_of_paint_that_is_on_screen_are_offered(
+    celled: Any, image_file: Path, reopen: Any, qtbot: Any
+) -> None:
+    crash(celled)
+    dock = reopen(image_file)
+    dock.annotate.make_layer()
+    layer = dock.annotate.layer.layer
+    layer.data[...] = celled.annotate.layer.layer.data
+    layer.refresh()
+    dock.keeping._write(everything=True)
+    assert not dock.resume.isHidden()
+    assert "painted interior and membrane on 1 slice, segmented it and made cells" in (
+        dock.resume.text.text()
+    )
+    dock.resume.go_on.click()
+    assert_as_it_was(dock, celled, qtbot)
+
+
 def test_paint_after_the_answer_makes_it_old_after_a_crash_too(
     celled: Any, image_file: Path, reopen: Any, qtbot: Any
 ) -> None:

@@ -203,7 +203,7 @@ class Corrections:
             changed then.
         """
         t, points = self._placed(pixels, line=False)
-        number = self._first if cell is None else int(cell)
+        number = self._first_free() if cell is None else int(cell)
         if number in self.finished:
             raise BadInput(f"cell {number} is finished: take that back first to change it")
         frame = self._frames[t]
@@ -305,7 +305,13 @@ class Corrections:
         """Correct these cells from now on."""
         self.cells = cells
         self._frames = labels_to_canonical(cells, self.axes)
-        self._first = int(cells.max(initial=0)) + 1
+        self._first: int | None = None  # known once it is needed: it takes a look at all pixels
+
+    def _first_free(self) -> int:
+        """Return the lowest number that no cell has had."""
+        if self._first is None:
+            self._first = int(self.cells.max(initial=0)) + 1
+        return self._first
 
     def _placed(self, stroke: ArrayLike, *, line: bool = True) -> tuple[int, Points]:
         """Return the frame and the pixels of a stroke, (Z, Y, X) each."""
@@ -337,7 +343,7 @@ class Corrections:
 
     def _with(self, t: int) -> dict[str, Any]:
         membrane = None if self._membrane is None else self._membrane[t]
-        return {"membrane": membrane, "finished": self.finished, "first": self._first}
+        return {"membrane": membrane, "finished": self.finished, "first": self._first_free()}
 
     def _touched(self, t: int, points: Points, verb: str) -> tuple[int, ...]:
         found = tuple(touched(self._frames[t], points))
@@ -371,7 +377,8 @@ class Corrections:
         if change or after != self.finished:
             self._history.add(step)
         self.finished = after
-        self._first = max(self._first, highest + 1)
+        if self._first is not None:
+            self._first = max(self._first, highest + 1)
         return step
 
 

@@ -36,6 +36,9 @@ class Result:
         By letter out of T, Z, Y, X; of a region, `translate` is its own corner's.
     provenance : mapping
         What made the result, plain JSON; `write` puts it into files.
+    rounds : tuple of array, float32
+        Probabilities after each look of a network that looks several times, the last of which are
+        those of the answer; empty if they were not asked for.
     """
 
     labels: Any
@@ -48,6 +51,7 @@ class Result:
     translate: Mapping[str, float] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    rounds: tuple[Any, ...] = ()
 
     @property
     def membrane_index(self) -> int:

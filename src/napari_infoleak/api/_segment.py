@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,7 @@ def segment(
     region: Region | None = None,
     probabilities: bool = True,
     uncertainty: bool = False,
+    rounds: bool = False,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Result:
@@ -91,6 +92,8 @@ def segment(
         The part to answer; all of the image by default.
     probabilities, uncertainty : bool
         Whether these are wanted beside the labels.
+    rounds : bool
+        Whether the probabilities after each look are wanted, of a model that looks several times.
     progress, cancel
         Told of each tile; asked before each layer of the network.
 
@@ -120,6 +123,7 @@ def segment(
         threads=threads,
         probabilities=probabilities,
         uncertainty=uncertainty,
+        rounds=rounds,
     )
     picture = Witness.of(as_image(image, axes))
     part = region_of(region, picture)
@@ -134,9 +138,12 @@ def segment(
         progress(0, 1, "looking at the annotations" if known else "starting")
         memory = remember(segmenter, known)
         cancel.check()
-        answer = _answer(
-            picture, segmenter, memory, part, settings, progress=progress, cancel=cancel
-        )
+        looks = _earlier(segmenter) if settings.rounds else []
+        found = [
+            _answer(picture, look, memory, part, settings, progress=progress, cancel=cancel)
+            for look in [*looks, segmenter]
+        ]
+        answer = found[-1]
     if paint is not None:
         _keep_paint(answer.labels, paint, picture, part)
     made = {
@@ -145,7 +152,11 @@ def segment(
         "support": describe_support(known),
         "settings": settings,
     }
-    return _result(answer, picture, part, known, segmenter, provenance(**made))
+    result = _result(answer, picture, part, known, segmenter, provenance(**made))
+    if not settings.rounds:
+        return result
+    thoughts = (planes_from_canonical(one.probabilities, picture.axes) for one in found)
+    return replace(result, rounds=tuple(thoughts))
 
 
 class Witness(Image):
@@ -280,6 +291,18 @@ def remember(segmenter: Segmenter, support: SupportSet | None) -> Any:
         ) from error
 
 
+def _earlier(segmenter: Segmenter) -> list[Segmenter]:
+    """Return the segmenter as it answers after each look but the last."""
+    from napari_infoleak.segmenters.protocol import Rounds
+
+    if not isinstance(segmenter, Rounds):
+        raise BadInput(
+            f"the model {segmenter.spec.name} looks once, so there are no rounds to show; train "
+            f"one by the method feedback-unet"
+        )
+    return [segmenter.after(count) for count in range(1, segmenter.rounds)]
+
+
 def _answer(
     image: Image,
     segmenter: Segmenter,
@@ -315,13 +338,12 @@ def outputs_for(region: Region, classes: int, settings: SegmentConfig) -> Output
 
     free = free_bytes(torch.device("cpu"))
     pixels = int(np.prod(region.shape, dtype=np.int64))
-    maps = classes * settings.probabilities + settings.uncertainty
+    wanted = settings.probabilities or settings.rounds
+    maps = classes * wanted + settings.uncertainty
     room = partial(zeros, free=free, total=pixels * (1 + 4 * maps))
     return Outputs(
         labels=room(region.shape, np.uint8),
-        probabilities=room((classes, *region.shape), np.float32)
-        if settings.probabilities
-        else None,
+        probabilities=room((classes, *region.shape), np.float32) if wanted else None,
         uncertainty=room(region.shape, np.float32) if settings.uncertainty else None,
     )
 

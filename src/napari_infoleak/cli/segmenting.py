@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from napari_infoleak.cli.console import print_json, table
 from napari_infoleak.cli.files import check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json, PaintKind, Pairs, painted, support_set
 from napari_infoleak.cli.writing import write_arrays
+from napari_infoleak.io.read import name_of
+
+if TYPE_CHECKING:
+    from napari_infoleak.io.output import Kind
 
 
 def segment(
@@ -31,6 +35,7 @@ def segment(
     probabilities: Path | None = None,
     uncertainty: Path | None = None,
     cells: Path | None = None,
+    rounds: Path | None = None,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     leak: float = 1.0,
     tile: int | None = None,
@@ -66,6 +71,9 @@ def segment(
         File for a map of doubt, 0 sure to 1 unsure.
     cells
         File for cells made of the membranes.
+    rounds
+        For a model that looks several times: file for the probabilities after each look; the number
+        of the look is put before its suffix.
     device
         Where to compute.
     leak
@@ -82,6 +90,7 @@ def segment(
         "--probabilities": probabilities,
         "--uncertainty": uncertainty,
         "--cells": cells,
+        "--rounds": rounds,
     }
     pairs = support or []
     model_file = Path(model) if Path(model).suffix else None
@@ -110,6 +119,7 @@ def segment(
             threads=threads,
             probabilities=probabilities is not None or cells is not None,
             uncertainty=uncertainty is not None,
+            rounds=rounds is not None,
             progress=bar,
         )
         made = None if cells is None else api.cells(result, progress=bar)
@@ -129,6 +139,12 @@ def segment(
             result,
             bar,
         )
+        for number, thought in enumerate(result.rounds, 1):
+            looked: dict[Kind, Path | None] = {
+                "probabilities": None if rounds is None else _numbered(rounds, number)
+            }
+            files = write_arrays(looked, {"probabilities": (thought, result.answered)}, result, bar)
+            written[f"look {number}"] = files["probabilities"]
     report = {
         "image": image,
         "axes": result.axes,
@@ -143,6 +159,12 @@ def segment(
         print_json(report)
     else:
         _say(report)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    """Put a number before the suffix of a file."""
+    stem = name_of(path)
+    return path.with_name(f"{stem}_{number}{path.name[len(stem) :]}")
 
 
 def _classes(result: api.Result) -> list[dict[str, Any]]:

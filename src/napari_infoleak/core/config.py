@@ -57,6 +57,8 @@ class SegmentConfig(_Checked):
     """Whether class probabilities are returned."""
     uncertainty: bool = False
     """Whether an uncertainty map is returned."""
+    rounds: bool = False
+    """Whether the probabilities after each look of the network are returned."""
 
 
 class TrainConfig(_Checked):

@@ -94,6 +94,18 @@ class Repeatable(Protocol):
 
 
 @runtime_checkable
+class Rounds(Protocol):
+    """A segmenter that looks several times before it answers."""
+
+    @property
+    def rounds(self) -> int:
+        """How often it looks."""
+
+    def after(self, rounds: int) -> Segmenter:
+        """Return the same segmenter, which answers after so many looks: what it thought then."""
+
+
+@runtime_checkable
 class Windowed(Protocol):
     """A segmenter to which the margin of a tile costs less than what lies within."""
 

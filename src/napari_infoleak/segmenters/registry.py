@@ -45,6 +45,8 @@ class MethodInfo:
         How it learns, ``module:function``.
     frames : bool
         Whether it learns from planes that are not annotated, too.
+    rounds : bool
+        Whether it looks several times before it answers.
     """
 
     name: str
@@ -59,6 +61,7 @@ class MethodInfo:
     init: str | None = None
     recipe: str = "napari_infoleak.learn.recipes.supervised:supervised"
     frames: bool = False
+    rounds: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ METHODS: dict[str, MethodInfo] = {
             trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.feedback_unet:FeedbackSegmenter",
+            rounds=True,
             init="membrane",
         ),
         MethodInfo(
@@ -124,6 +128,7 @@ METHODS: dict[str, MethodInfo] = {
             trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.feedback_attention:FeedbackAttentionSegmenter",
+            rounds=True,
             init="membrane",
         ),
         MethodInfo(
@@ -281,6 +286,7 @@ METHODS: dict[str, MethodInfo] = {
             trains=True,
             needs_support=False,
             location="napari_infoleak.segmenters.loop_resnet_3d:LoopResNet3DSegmenter",
+            rounds=True,
             frames=True,
         ),
         MethodInfo(

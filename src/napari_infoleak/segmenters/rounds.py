@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
-
-import torch
 
 from napari_infoleak.segmenters.leaky import LeakySegmenter, wrongness
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from torch import Tensor
 
     from napari_infoleak.segmenters.batch import Batch
@@ -27,8 +28,14 @@ class RoundsSegmenter(LeakySegmenter):
                 terms[f"round {number}"] = early * wrongness(scores, batch.truth)
         return terms
 
-    @torch.inference_mode()
-    def rounds(self, tiles: Tensor) -> list[Tensor]:
-        """Scores of every round, (B C *S) -> (B K *S) each: what it thought first and last."""
-        found: list[Tensor] = self.net.looks(tiles, self.leak)
-        return found
+    @property
+    def rounds(self) -> int:
+        """How often it looks."""
+        return int(self.net.rounds)
+
+    def after(self, rounds: int) -> Self:
+        """Return the same segmenter, which answers after so many looks: what it thought then."""
+        other = copy.copy(self)
+        other.net = copy.copy(self.net)  # the weights are shared
+        other.net.rounds = rounds
+        return other

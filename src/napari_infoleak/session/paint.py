@@ -115,6 +115,8 @@ class Paint:
         """Take over a plane as it is now, and return what changed."""
         now = np.asarray(plane).astype(np.uint8, copy=False)
         known = self.planes.get((t, z))
+        if known is None and not now.any():
+            return _NONE
         changed = np.flatnonzero(now if known is None else now != known)
         if not len(changed):
             return _NONE

@@ -40,7 +40,7 @@ _BLOCK = 1 << 20
 _CLASSES = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Count:
     """How many pixels are painted.
 
@@ -83,6 +83,7 @@ class Annotation:
         self.source = source
         self._planes: dict[tuple[int, int], npt.NDArray[np.int64]] = {}
         self._digests: dict[tuple[int, int], int] = {}
+        self._seen: tuple[Any, npt.NDArray[Any]] | None = None
         self.recount_all()
         ids = len(self.count(0, 0).total)
         if ids > MOST_CLASSES:
@@ -161,7 +162,10 @@ class Annotation:
 
     def plane(self, t: int, z: int) -> npt.NDArray[Any]:
         """Return one slice, (Y, X)."""
-        block = np.asarray(self._data[self._slices(t, z)])
+        data = self._data
+        if isinstance(data, np.ndarray):
+            return np.asarray(self._canonical(data)[t, z])
+        block = np.asarray(data[self._slices(t, z)])
         return np.asarray(labels_to_canonical(self._grid.take_off(block), self.source.axes)[0, 0])
 
     def put(self, t: int, z: int, plane: npt.NDArray[Any]) -> None:
@@ -192,6 +196,13 @@ class Annotation:
         if self._data.ndim == len(grid.shape):
             return grid
         return replace(grid, shape=tuple(self._data.shape), channel_axis=None)
+
+    def _canonical(self, data: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the data as TZYX, a view, which is made once: it is asked for slice by slice."""
+        if self._seen is None or self._seen[0] is not data:
+            view = labels_to_canonical(self._grid.take_off(data), self.source.axes)
+            self._seen = data, np.asarray(view)
+        return self._seen[1]
 
     def _slices(self, t: int, z: int) -> tuple[slice, ...]:
         region = Region.from_slices(self.source.image.label_shape, t=t, z=z)

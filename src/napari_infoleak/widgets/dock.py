@@ -98,7 +98,7 @@ class InfoleakDock(QWidget):
             self.annotate,
             self.segment,
         )
-        self.resume = Resume(self.keeping, self.restoring)
+        self.resume = Resume(self.keeping, self.storing, self.restoring)
         self.session = SessionRow(self.state, self.keeping, self.storing, self.restoring)
         self.footer = Footer()
         self._open = True

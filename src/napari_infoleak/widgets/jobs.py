@@ -40,6 +40,7 @@ def segment(
     leak: float,
     region: Region | None,
     uncertainty: bool,
+    rounds: bool = False,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Result:
@@ -56,6 +57,7 @@ def segment(
         leak=leak,
         region=region,
         uncertainty=uncertainty,
+        rounds=rounds,
         progress=progress,
         cancel=cancel,
     )

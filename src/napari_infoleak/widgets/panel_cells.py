@@ -130,8 +130,11 @@ class CellsPanel(Section):
         layer = None if source is None else self._results.find(source, "cells")
         if layer is not None:
             alone = self.outlines.isChecked()
-            layer.contour = int(alone)
-            layer.opacity = _OUTLINED if alone else _FILLED
+            if layer.contour != int(
+                alone
+            ):  # napari colours all of it anew, even if nothing changes
+                layer.contour = int(alone)
+                layer.opacity = _OUTLINED if alone else _FILLED
 
     def _take(self, source: Source, found: jobs.Cells, of: tuple[Basis, Basis]) -> None:
         if source.layer not in self._results.viewer.layers:

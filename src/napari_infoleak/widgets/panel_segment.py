@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFileDialog, QGridLayout, QSizePolicy
 from superqt import QLabeledDoubleSlider
 
+from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
+from napari_infoleak.io.weights import read_header
 from napari_infoleak.segmenters.registry import METHODS, ModelInfo, models
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.keys import KEYS, bind, give_back
@@ -78,6 +81,8 @@ class SegmentPanel(Section):
         self.live.setToolTip(TIPS["segment.live"])
         self.live_stack = QCheckBox("and the stack")
         self.live_stack.setToolTip(TIPS["segment.live_stack"])
+        self.looks = QCheckBox("Show each look")
+        self.looks.setToolTip(TIPS["segment.looks"])
         self.live_said = quiet_label()
         self.reason = quiet_label()
         self.next = ActionButton("Next doubtful", "segment.next")
@@ -88,6 +93,7 @@ class SegmentPanel(Section):
         self._fill_models()
         self._connect()
         self.live_stack.setEnabled(False)
+        self._offer_looks()
         self.refresh()
 
     def segment_view(self, viewer: Any = None) -> None:
@@ -147,6 +153,7 @@ class SegmentPanel(Section):
     def _lay_out(self) -> None:
         self.add_row("Model", side_by_side(self.model, self.browse))
         self.add_row("Leak", self.leak)
+        self.add_row("", self.looks)
         self.add_row("", side_by_side(self.view, self.stack, stretch=-1))
         self._live_row = self.add_row("", side_by_side(self.live, self.live_stack, stretch=None))
         self.add_row("", self.live_said)
@@ -171,6 +178,7 @@ class SegmentPanel(Section):
         self.next.clicked.connect(self.next_place)
         for command, (button, action) in self._keyed().items():
             button.set_key(KEYS[command], bind(self._viewer, KEYS[command], action))
+        self.looks.toggled.connect(self._switch_looks)
         self.browse.clicked.connect(self._ask_model)
         self.model.currentIndexChanged.connect(self._model_chosen)
         self.leak.valueChanged.connect(self._leak_chosen)
@@ -216,6 +224,15 @@ class SegmentPanel(Section):
         self._state.model = name
         self._state.needs_support = _needs_support(models(), name)
         self.set_summary(Path(name).stem)
+        self._offer_looks()
+
+    def _offer_looks(self) -> None:
+        """Offer the looks of a model that looks several times."""
+        self.looks.setVisible(_looks_again(self._state.model))
+        self._switch_looks(self.looks.isChecked())
+
+    def _switch_looks(self, on: bool) -> None:
+        self._state.looks = on and not self.looks.isHidden()
 
     def _switch_live(self, on: bool) -> None:
         self.live_stack.setEnabled(on)
@@ -245,3 +262,12 @@ def _needs_support(known: list[ModelInfo], name: str) -> bool:
     """Tell whether a listed model has no answer of its own; a file's is told by its answer."""
     methods = [METHODS.get(info.method) for info in known if info.name == name]
     return any(method.needs_support for method in methods if method is not None)
+
+
+def _looks_again(model: str) -> bool:
+    """Tell whether a model looks several times before it answers."""
+    named = [info.method for info in models() if info.name == model]
+    if not named and Path(model).suffix:
+        with contextlib.suppress(InfoleakError):
+            named = [str(read_header(model).get("method"))]
+    return any(METHODS[name].rounds for name in named if name in METHODS)

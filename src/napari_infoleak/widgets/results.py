@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.widgets.annotation import blank, class_colours
-from napari_infoleak.widgets.layers import KEY, Source, fits, identity, note
+from napari_infoleak.widgets.layers import KEY, Source, fits, identity, note, write_note
 from napari_infoleak.widgets.settings import Settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ class Results:
         source : Source
             The image.
         kind : str
-            ``"labels"``, ``"membrane"``, ``"uncertainty"``, ``"cells"`` or ``"finished"``.
+            ``"labels"``, ``"membrane"``, ``"uncertainty"``, ``"cells"``, ``"finished"``, or
+            ``"look 1"`` and so on.
         values : array
             The result in the image's axes without C.
         region : Region or None
@@ -105,7 +106,8 @@ class Results:
         else:
             layer.refresh()
         self._place(layer, source)
-        if classes is not None:
+        if classes is not None and note(layer).get("classes") != classes.to_json():
+            write_note(layer, classes=classes.to_json())
             layer.colormap = class_colours(classes)
         return layer
 
@@ -137,6 +139,7 @@ class Results:
         """Make a layer below what is being painted, and leave the selection as it was."""
         layers = self.viewer.layers
         active = layers.selection.active
+        colour = self._colours.get("membrane" if kind.startswith("look ") else kind)
         add = self.viewer.add_labels if kind in _LABELS else self.viewer.add_image
         layer = add(
             data,
@@ -145,8 +148,8 @@ class Results:
             metadata={
                 KEY: {"kind": kind, "image": identity(source.layer), "axes": source.grid_letters}
             },
-            **_LOOK[kind],
-            **({"colormap": glow(kind, self._colours[kind])} if kind in self._colours else {}),
+            **_LOOK.get(kind, _LOOK["membrane"]),
+            **({"colormap": glow(kind, colour)} if colour else {}),
             **source.grid.calibration(),
         )
         self._keep_paint_on_top(source)

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QFrame, QVBoxLayout
 
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.session.places import put_aside
+from napari_infoleak.session.session import ANSWERS
 from napari_infoleak.widgets.section import (
     ActionButton,
     WrappedLabel,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from napari_infoleak.session import Session
     from napari_infoleak.widgets.keeping import Keeping
     from napari_infoleak.widgets.restoring import Restoring
+    from napari_infoleak.widgets.storing import Storing
 
 
 class Resume(QFrame):
@@ -33,15 +35,17 @@ class Resume(QFrame):
     ----------
     keeping : Keeping
         Finds it.
+    storing : Storing
+        Knows of results.
     restoring : Restoring
         Brings it back.
     """
 
     said = Signal(str, str)
 
-    def __init__(self, keeping: Keeping, restoring: Restoring) -> None:
+    def __init__(self, keeping: Keeping, storing: Storing, restoring: Restoring) -> None:
         super().__init__(objectName="infoleak_resume")
-        self._keeping = keeping
+        self._keeping, self._storing = keeping, storing
         self._restoring = restoring
         self._found: tuple[Path, Session] | None = None
         self.text = WrappedLabel()
@@ -73,7 +77,7 @@ class Resume(QFrame):
     def _compare(self) -> None:
         """What is on screen already, as with a sample that brings its paint, is no offer."""
         tracked = self._keeping.tracked
-        if self._found is None or tracked is None:
+        if self._found is None or tracked is None or self._storing.knows_more(self._found[0]):
             return
         known = [layer.paint for layer in self._found[1].layers.values() if layer.paint]
         if [paint.shape for paint in known] == [tracked.paint.shape] and not len(
@@ -118,5 +122,9 @@ def in_words(path: Path, session: Session) -> str:
                 ids.update(map(int, set(plane.ravel()[plane.ravel() > 0])))
     names = [session.classes[number].name for number in sorted(ids) if number in session.classes]
     where = f"{slices} slice{'s' * (slices != 1)}"
-    painted = f"painted {' and '.join(names)} on {where}" if names else "segmented it"
-    return f"On {when} you {painted}. Go on with that?"
+    done = [f"painted {' and '.join(names)} on {where}"] if names else []
+    steps = {step.name for step in session.steps}
+    done += ["segmented it"] if steps & set(ANSWERS) else []
+    done += ["made cells"] if "cells" in steps else []
+    what = ", ".join(done[:-1]) + " and " * (len(done) > 1) + done[-1] if done else "worked on it"
+    return f"On {when} you {what}. Go on with that?"

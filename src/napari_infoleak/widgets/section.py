@@ -73,7 +73,7 @@ class Section(QFrame):
 
     def set_active(self, active: bool) -> None:
         """Light the number up: here is the next sensible step."""
-        set_property(self, "active", active)
+        set_property(self._head.badge, "active", active)
 
     def toggle(self) -> None:
         """Fold up or down."""
@@ -92,7 +92,7 @@ class _Header(QWidget):
 
     def __init__(self, number: int, title: str) -> None:
         super().__init__(objectName="head")
-        badge = QLabel(str(number), objectName="badge")
+        self.badge = badge = QLabel(str(number), objectName="badge")
         badge.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.summary = QElidingLabel()
         self.summary.setProperty("role", "dim")

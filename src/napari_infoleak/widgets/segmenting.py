@@ -65,7 +65,7 @@ class Segmenting:
         if source is None:
             return False
         try:
-            request = self._request(source, region)
+            request = self._request(source, region, looks=state.looks and answered is None)
         except InfoleakError as error:
             self._worker.failed.emit(str(error))
             return False
@@ -86,13 +86,14 @@ class Segmenting:
             **request,
         )
 
-    def _request(self, source: Source, region: Region) -> dict[str, Any]:
+    def _request(self, source: Source, region: Region, *, looks: bool) -> dict[str, Any]:
         """Gather what the child needs."""
         whole = region == Region.whole(source.image.label_shape)
         return {
             **leaking(self._state, source),
             "region": None if whole else region,
             "uncertainty": "uncertainty" in self._state.overlays,
+            "rounds": looks,
         }
 
     def take(
@@ -138,6 +139,8 @@ class Segmenting:
             self._results.show(
                 source, "membrane", planes[membrane], part, visible=self._wants("membrane")
             )
+        for number, thought in enumerate(result.rounds, 1):
+            self._results.show(source, f"look {number}", thought[membrane], part)
         if result.uncertainty is not None:
             self._results.show(
                 source, "uncertainty", result.uncertainty, part, visible=self._wants("uncertainty")

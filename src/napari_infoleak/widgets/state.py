@@ -131,6 +131,8 @@ class DockState:
     """Whether that model answers only with annotations."""
     leak: float = 1.0
     """How much the annotations may say, 0 to 1."""
+    looks: bool = False
+    """Whether what the model thinks after each of its looks is shown, too."""
     live: bool = False
     """Whether every stroke is answered at once."""
     live_stack: bool = False

@@ -106,6 +106,10 @@ class Storing(QObject):
         journal = self._keeping.journal
         return None if journal is None else store.folder_of(journal)
 
+    def knows_more(self, journal: Path) -> bool:
+        """Tell whether results are kept beside a journal, and none are known on screen."""
+        return self._state.answer is None and any(store.files(store.folder_of(journal)))
+
     def restore(self, session: Path | None = None) -> bool:
         """Put what is kept on screen, once it is read; False if there is nothing.
 

@@ -27,7 +27,7 @@ Section #body .QWidget {{ background: transparent; }}
 Section #badge {{
     background: {quiet}; color: {text}; border-radius: 9px; font-size: 8pt; font-weight: 600;
     min-width: 18px; max-width: 18px; min-height: 18px; max-height: 18px; padding: 0; }}
-Section[active="true"] #badge {{ background: {accent}; color: {on_accent}; }}
+#badge[active="true"] {{ background: {accent}; color: {on_accent}; }}
 Section #title {{ font-weight: 600; font-size: 10pt; }}
 Section #chevron {{ color: {dim}; }}
 

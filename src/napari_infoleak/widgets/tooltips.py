@@ -54,6 +54,8 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "segment.live_stack": "Then go on with all slices, and all times.",
         "segment.leak": "How much your paint may change what the network would say by itself:\n"
         "0 is not at all, 1 is all the way.",
+        "segment.looks": "This model looks several times before it answers: show the membrane\n"
+        "probability after each of its looks, as layers. Takes longer.",
         "segment.next": "Go to the place where one more stroke is expected to help most:\n"
         "where the network is in doubt, and much else looks alike that nothing is painted on.",
         "segment.why": "Then click a pixel: lists the paint that leaked into its answer.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from napari_infoleak.scale.executor import Executor, Job
 
 POLL_MS = 40
+STEP_SECONDS = 0.2
+"""Steps are told no more often: napari draws the whole window for each."""
 PATIENCE = 5.0
 """Seconds that work in the background gets to stop by itself; a new process would take longer."""
 LENT = 1_000_000
@@ -75,6 +78,8 @@ class Worker(QObject):
         self._background, self._noted = False, True
         self._lent: list[np.ndarray[Any, Any]] = []
         self._rate = Rate()
+        self._untold: Progress | None = None
+        self._tell_from = 0.0
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -135,6 +140,7 @@ class Worker(QObject):
             return False
         self._job, self._what, self._take, self._rate = job, what, take, Rate()
         self._background, self._noted = background, noted
+        self._untold, self._tell_from = None, 0.0
         if noted:
             self.asked.emit(function, kwargs)
         if not background:
@@ -182,8 +188,9 @@ class Worker(QObject):
             return
         events = job.poll()
         steps = [event for event in events if isinstance(event, Progress)]
-        if steps and not self._background:
-            last = steps[-1]
+        last = self._untold = steps[-1] if steps else self._untold
+        if last is not None and not self._background and time.monotonic() >= self._tell_from:
+            self._untold, self._tell_from = None, time.monotonic() + STEP_SECONDS
             left = self._rate(last.done, last.total)
             self.stepped.emit(Step(last.done, last.total, left, last.message or self._what))
             if (
