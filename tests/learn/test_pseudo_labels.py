@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from napari_infoleak.core.config import TrainConfig
-from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import Image
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.learn import loop as loops
@@ -19,6 +18,7 @@ from napari_infoleak.learn.checkpoints import Store
 from napari_infoleak.learn.frames import Frame, by_distance, others
 from napari_infoleak.learn.loop import Outcome, Report
 from napari_infoleak.learn.recipes.pseudo_labels import Spreading, pseudo_labels
+from napari_infoleak.learn.recipes.supervised import supervised
 from tiny_trainable import TinyTrainable, stack
 
 
@@ -127,7 +127,12 @@ def test_resumed_after_a_crash_it_comes_to_the_same_weights(
     assert all(torch.equal(whole.tensors[name], parted.tensors[name]) for name in whole.tensors)
 
 
-def test_without_frames_it_says_what_is_missing() -> None:
+def test_where_all_is_annotated_it_says_so_and_learns_as_usual() -> None:
     support, _ = movie()
-    with pytest.raises(BadInput, match="only some planes"):
-        pseudo_labels(made(), support, config())
+    told = []
+    found = pseudo_labels(
+        made(), support, config(), progress=lambda _done, _total, what: told.append(what)
+    )
+    usual = supervised(made(), support, config())
+    assert any("nothing to label" in what for what in told)
+    assert all(torch.equal(found.tensors[name], usual.tensors[name]) for name in usual.tensors)

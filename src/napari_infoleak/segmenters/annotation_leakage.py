@@ -41,6 +41,7 @@ from napari_infoleak.segmenters.fitted_head import (
     painted_cells,
 )
 from napari_infoleak.segmenters.memory import LeakageMemory, balance, choose
+from napari_infoleak.segmenters.pixel_rule import fit_rule
 from napari_infoleak.segmenters.protocol import SegmenterSpec
 
 if TYPE_CHECKING:
@@ -202,8 +203,12 @@ class AnnotationLeakage:
             )
         planes = sorted(support.planes, key=lambda plane: plane.hash)
         version = f"{self.weights_hash[:16]}-{support.hash[:16]}"
-        memory = self._memory(planes, self._encodings.of(planes), ids, version)
-        return replace(memory, head=self._head(_painted(planes, ids), memory)).to(self._device)
+        parts = self._encodings.of(planes)
+        memory = self._memory(planes, parts, ids, version)
+        head = self._head(_painted(planes, ids), memory)
+        if head is None and not memory.preset:
+            head = _pixel_rule(planes, parts, ids)
+        return replace(memory, head=head).to(self._device)
 
     def _memory(
         self,
@@ -472,6 +477,22 @@ def _painted(planes: Sequence[SupportPlane], ids: tuple[int, ...]) -> Sequence[S
     return permanent if held == set(ids) else planes
 
 
+def _pixel_rule(
+    planes: Sequence[SupportPlane], parts: Sequence[EncodedPlane], ids: tuple[int, ...]
+) -> Tensor:
+    """A rule of what is painted, as a head, see `pixel_rule`."""
+    painted = _painted(planes, ids)
+    used = [
+        (part, weight)
+        for part, plane, weight in zip(parts, planes, _weights(planes), strict=True)
+        if plane in painted
+    ]
+    classes = torch.searchsorted(torch.tensor(ids), torch.cat([part.pixel_ids for part, _ in used]))
+    weights = torch.cat([torch.full((len(part.pixels),), weight) for part, weight in used])
+    inputs = torch.cat([part.pixels for part, _ in used])
+    return fit_rule(inputs, classes, weights, others=_others(len(ids)))
+
+
 def _without(plane: SupportPlane, held_back: NDArray[np.bool_]) -> SupportPlane:
     """A plane less some of its paint."""
     rest = np.where(held_back, 0, plane.annotation).astype(plane.annotation.dtype)
@@ -494,6 +515,11 @@ def _memory_of(
 def _found(own: Tensor, read: Tensor, linear: Tensor) -> Tensor:
     """What a head takes beside the features; all (B .. Y X)."""
     return torch.cat([own[:, 1:] - own[:, :1], (read + 1e-4).log(), 4 * linear], 1)
+
+
+def _others(classes: int) -> int:
+    """Channels of `_found`."""
+    return 1 + 2 * classes
 
 
 def _weights(planes: Sequence[SupportPlane]) -> list[float]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.nets.read_out import class_moments
 from napari_infoleak.segmenters.memory import choose
+from napari_infoleak.segmenters.pixel_rule import painted_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,10 @@ class EncodedPlane:
         By class id, see `nets.read_out.class_moments`; float64.
     membrane : dict of int to float
         By class id, the network's own membrane probability summed over its pixels.
+    pixels : Tensor, shape (N, I), float32
+        See `pixel_rule.painted_pixels`.
+    pixel_ids : Tensor, shape (N,), int64
+        Their class ids.
     """
 
     keys: Tensor
@@ -51,12 +56,16 @@ class EncodedPlane:
     places: Tensor
     moments: dict[int, tuple[Tensor, Tensor, Tensor]]
     membrane: dict[int, float]
+    pixels: Tensor
+    pixel_ids: Tensor
 
     @property
     def size_bytes(self) -> int:
         """Memory that it takes."""
         sums = [part for three in self.moments.values() for part in three]
-        return sum(part.nbytes for part in (self.keys, self.patches, self.places, *sums))
+        return sum(
+            part.nbytes for part in (self.keys, self.patches, self.places, self.pixels, *sums)
+        )
 
     def counts(self, ids: Sequence[int]) -> Tensor:
         """Labelled pixels of each class in each entry, shape (M, K), int16."""
@@ -101,6 +110,8 @@ def encode(net: LeakageNet, features: Features, plane: SupportPlane) -> EncodedP
         torch.cat([b.places for b in blocks]),
         moments,
         membrane,
+        torch.cat([b.pixels for b in blocks]),
+        torch.cat([b.pixel_ids for b in blocks]),
     )
     return _thinned(whole)
 
@@ -197,4 +208,5 @@ def _encode_block(
         torch.cartesian_prod(rows, columns)[used.flatten()],
         {int(k): (sums[0][i], sums[1][i], sums[2][i]) for i, k in enumerate(ids)},
         {int(k): float(wall[index == i].sum()) for i, k in enumerate(ids)},
+        *painted_pixels(features, labels),
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_infoleak.nets.leakage_net import LeakageNet
     from napari_infoleak.segmenters.features import Features
 
-_VERSION = 1  # of what an encoded plane holds
+_VERSION = 2  # of what an encoded plane holds
 _KEPT_BYTES = 2**28
 
 
@@ -92,6 +92,8 @@ def _to_arrays(plane: EncodedPlane) -> dict[str, NDArray[Any]]:
         "first": first,
         "count": count,
         "membrane": np.array([plane.membrane[k] for k in ids]),
+        "pixels": plane.pixels.numpy(),
+        "pixel_ids": plane.pixel_ids.numpy(),
     }
 
 
@@ -105,4 +107,6 @@ def _from_arrays(arrays: Mapping[str, NDArray[Any]]) -> EncodedPlane:
         tensors["places"],
         dict(zip(ids, sums, strict=True)),
         dict(zip(ids, arrays["membrane"].tolist(), strict=True)),
+        tensors["pixels"],
+        tensors["pixel_ids"],
     )

@@ -33,7 +33,7 @@ ENOUGH = 400  # painted cells
 _PENALTY = 10.0  # times the number of painted cells
 _GAIN = 0.02  # of the loss on paint that was held back: less is no help
 _SAMPLES = 20_000
-_AROUND = (3, 9)  # pixels a side of squares over which features are averaged
+AROUND = (3, 9)  # pixels a side of squares over which features are averaged
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ def head_inputs(features: Tensor, others: Tensor) -> Tensor:
     -------
     Tensor, shape (B, F + G + F + F, Y, X)
     """
-    return torch.cat([features, others, *(_mean(features, side) for side in _AROUND)], 1)
+    return torch.cat([features, others, *(_mean(features, side) for side in AROUND)], 1)
 
 
 def corrected(scores: Tensor, features: Tensor, others: Tensor, head: Tensor) -> Tensor:
@@ -159,9 +159,9 @@ def corrected(scores: Tensor, features: Tensor, others: Tensor, head: Tensor) ->
     Tensor, shape (B, K, Y, X)
     """
     width = features.shape[1]
-    here, *around = head[:, :-1].split([width + others.shape[1], *(width for _ in _AROUND)], 1)
+    here, *around = head[:, :-1].split([width + others.shape[1], *(width for _ in AROUND)], 1)
     added = _weighted(features, here[:, :width]) + _weighted(others, here[:, width:])
-    for slopes, side in zip(around, _AROUND, strict=True):
+    for slopes, side in zip(around, AROUND, strict=True):
         added += _mean(_weighted(features, slopes), side)
     return scores + added + head[:, -1, None, None]
 

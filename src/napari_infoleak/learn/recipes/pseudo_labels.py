@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch.nn import functional as F
 
-from napari_infoleak.core.errors import BadInput
+from napari_infoleak.core.progress import NULL
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.infer.tiles import up_to
 from napari_infoleak.io.weights import load_weights, save_weights
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from napari_infoleak.core.config import TrainConfig
+    from napari_infoleak.core.progress import Progress
     from napari_infoleak.learn.checkpoints import Store
     from napari_infoleak.learn.frames import Frame
     from napari_infoleak.learn.loop import Outcome
@@ -71,7 +72,7 @@ def pseudo_labels(
         What is annotated; such planes are in every batch.
     settings : TrainConfig
     frames : sequence of Frame
-        What is not annotated.
+        What is not annotated. Without any, it learns from what is, in the usual way.
     validation : SupportSet, optional
         See `supervised`.
     order : {"time", "once", "random"}
@@ -91,7 +92,7 @@ def pseudo_labels(
     Raises
     ------
     BadInput
-        If less than two classes are painted, or there is no frame to be labelled.
+        If less than two classes are painted.
     """
     classes, step = segmenter.classes, segmenter.spec.multiple_of
     training, held = parted(support, validation, classes, settings)
@@ -102,10 +103,8 @@ def pseudo_labels(
     ]
     rounds = _ordered(by_distance(frames, places), order, settings.seed)
     if not rounds:
-        raise BadInput(
-            f"{segmenter.spec.name} learns from planes that are not annotated, too, and there is "
-            f"none; give a stack or a movie of which only some planes are annotated"
-        )
+        told: Progress = run.get("progress", NULL)
+        told(0, 1, "every plane is annotated: nothing to label, it learns from these alone")
     judged = HeldOut(held, as_support(training, classes), multiple_of=(step, step))
     folder = store.folder if store else None
     if folder and not resume:
@@ -200,7 +199,7 @@ class Spreading:
 
     def _due(self, share: float) -> int:
         """How many rounds have had their turn."""
-        if share < FIRST:
+        if share < FIRST or not self._rounds:
             return 0
         if len(self._rounds) == 1:
             return 1
