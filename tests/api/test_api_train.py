@@ -185,3 +185,12 @@ def test_only_painted_classes_are_answered(stack: Any, truth: np.ndarray) -> Non
     truth[truth == 1] = 3
     model = il.train(support.add(stack[0], truth, axes="ZYX"), steps=1, **SMALL)
     assert model.classes.names == ("membrane", "dust")
+
+
+def test_crops_of_volumes_are_small_unless_said_otherwise(pair: Any) -> None:
+    quick: Any = {"axes": "ZYX", "steps": 1, "device": "cpu", "threads": 1}
+    quick["method"] = "loop-resnet-3d"
+    usual = il.train(pair, **quick).provenance["settings"]
+    chosen = il.train(pair, crop=32, batch=2, **quick).provenance["settings"]
+    assert (usual["crop"], usual["depth"], usual["batch"]) == (128, 8, 1)
+    assert (chosen["crop"], chosen["depth"], chosen["batch"]) == (32, 8, 2)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MINUTES = 10.0
 """How long a training takes where nothing is said."""
 
+VOLUMES = {"crop": 128, "depth": 8, "batch": 1}
+"""Crops where nothing is said, of networks that take volumes: a processor takes seconds for each."""
+
 _OWN = "default"
 
 
@@ -155,7 +158,10 @@ def train_settings(
 
     if minutes is None and steps is None:
         minutes = MINUTES
-    return TrainConfig.checked(method=method, minutes=minutes, steps=steps, seed=seed, **others)
+    usual = {} if 2 in registry.method(method).dims else VOLUMES
+    return TrainConfig.checked(
+        method=method, minutes=minutes, steps=steps, seed=seed, **usual | others
+    )
 
 
 def joined_support(given: Any, axes: str | None, channel: int | None) -> SupportSet:
