@@ -18,6 +18,7 @@ from napari_infoleak.session.file import take_results
 from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
 from napari_infoleak.widgets.layers import write_note
 from napari_infoleak.widgets.state import Answer, Basis
+from napari_infoleak.widgets.steps import older_cells
 from napari_infoleak.widgets.thread import Thread
 
 if TYPE_CHECKING:
@@ -254,7 +255,11 @@ class Storing(QObject):
         of = told["of"]
         state.cells_of = None if of is None else (_basis(of[0]), _basis(of[1]))
         state.cells = int(told["count"])
-        state.overlays = state.overlays - {"labels"} | {"cells"}
+        layer.visible = "cells" in state.overlays
+        if not older_cells(state):
+            state.overlays = state.overlays - {"labels"} | {"cells"}
+        elif state.answer is not None:
+            state.overlays = state.overlays - {"cells"} | {"labels"}
 
 
 def _keep(folder: Path, kind: str, arrays: dict[str, Any], told: dict[str, Any]) -> str:
