@@ -33,7 +33,7 @@ MINUTES = 10.0
 """How long a training takes where nothing is said."""
 
 VOLUMES = {"crop": 128, "depth": 8, "batch": 1}
-"""Crops where nothing is said, of networks that take volumes: a processor takes seconds for each."""
+"""Crops where nothing is said, of networks that take volumes: a processor takes seconds for one."""
 
 _OWN = "default"
 
