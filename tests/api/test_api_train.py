@@ -191,6 +191,6 @@ def test_crops_of_volumes_are_small_unless_said_otherwise(pair: Any) -> None:
     quick: Any = {"axes": "ZYX", "steps": 1, "device": "cpu", "threads": 1}
     quick["method"] = "loop-resnet-3d"
     usual = il.train(pair, **quick).provenance["settings"]
-    chosen = il.train(pair, crop=32, batch=2, **quick).provenance["settings"]
-    assert (usual["crop"], usual["depth"], usual["batch"]) == (128, 8, 1)
-    assert (chosen["crop"], chosen["depth"], chosen["batch"]) == (32, 8, 2)
+    chosen = il.train(pair, crop=32, batch=1, **quick).provenance["settings"]
+    assert (usual["crop"], usual["depth"], usual["batch"]) == (96, 8, 2)
+    assert (chosen["crop"], chosen["depth"], chosen["batch"]) == (32, 8, 1)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 MINUTES = 10.0
 """How long a training takes where nothing is said."""
 
-VOLUMES = {"crop": 128, "depth": 8, "batch": 1}
+VOLUMES = {"crop": 96, "depth": 8, "batch": 2}
 """Crops where nothing is said, of networks that take volumes: a processor takes seconds for one."""
 
 _OWN = "default"
