@@ -123,9 +123,26 @@ def test_imagej_gets_one_unit_for_all_lengths(tmp_path: Path) -> None:
 def test_imagej_shows_labels_in_the_colours_of_their_classes(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", LABELS, axes="YX", classes=ClassTable.membrane())
     with tifffile.TiffFile(path) as file:
-        table = (file.imagej_metadata or {})["LUTs"]
+        table = file.pages[0].colormap >> 8  # of one channel it reads no other table
     np.testing.assert_array_equal(table[:, 2], bytearray.fromhex("e69f00"))
     np.testing.assert_array_equal(table[:, 0], 0)
+    np.testing.assert_array_equal(read_labels(path)[0], LABELS)
+
+
+def test_imagej_shows_all_planes_in_one_contrast(tmp_path: Path) -> None:
+    cells = np.zeros((3, 8, 9), np.uint16)
+    cells[2, 4, 4] = 700  # by itself ImageJ looks at the first plane
+    doubt = np.zeros((2, 3, 8, 9), np.float32)
+    write(tmp_path / "cells.tif", cells, axes="ZYX", kind="cells")
+    write(tmp_path / "p.tif", doubt, axes="ZYX", kind="probabilities")
+    write(tmp_path / "u.tif", doubt[0], axes="ZYX", kind="uncertainty")
+    shown = {}
+    for name in ("cells", "p", "u"):
+        with tifffile.TiffFile(tmp_path / f"{name}.tif") as file:
+            shown[name] = file.imagej_metadata or {}
+    assert (shown["cells"]["min"], shown["cells"]["max"]) == (0, 700)
+    for name in "pu":
+        assert (shown[name]["min"], shown[name]["max"]) == (0, 1)
 
 
 def test_ome_tiff_is_calibrated_for_everyone(tmp_path: Path) -> None:

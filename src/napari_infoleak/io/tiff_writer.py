@@ -81,12 +81,25 @@ def _write_imagej(part: Path, output: Output) -> None:
         offset = output.translate.get(letter, 0.0)
         if offset:
             metadata[f"{letter.lower()}origin"] = -offset / output.scale.get(letter, 1.0)
-    if output.classes is not None and output.kind == "labels":
-        metadata |= {"mode": "color", "LUTs": [_colour_table(output)]}
     if output.channel_names and order == "CYX":
         metadata["Labels"] = list(output.channel_names)
+    metadata |= _imagej_contrast(output)
     resolution = tuple(1.0 / _in_unit(output, letter, unit) for letter in "XY")
-    _save(part, output, order, imagej=True, metadata=metadata, resolution=resolution)
+    options: dict[str, Any] = {"metadata": metadata, "resolution": resolution}
+    if output.classes is not None and output.kind == "labels":
+        # ImageJ looks for the colours of several channels in its own metadata, for those of one
+        # in the palette of the file.
+        options |= {"photometric": "palette", "colormap": _colour_table(output)}
+    _save(part, output, order, imagej=True, **options)
+
+
+def _imagej_contrast(output: Output) -> dict[str, Any]:
+    """Return the values that ImageJ shows as black and white; by itself it looks at one plane."""
+    if output.kind in ("probabilities", "uncertainty"):
+        return {"min": 0.0, "max": 1.0, "mode": "grayscale"}
+    if output.kind == "cells":
+        return {"min": 0, "max": max(1, int(np.asarray(output.data.max())))}
+    return {}
 
 
 def _write_plain(part: Path, output: Output) -> None:
@@ -115,9 +128,8 @@ def _save(part: Path, output: Output, order: str, **options: Any) -> None:
         output.planes(order),
         shape=output.shape_in(order),
         dtype=output.dtype,
-        photometric="minisblack",
         software=None if options.get("imagej") else _PROGRAM,
-        **options,
+        **{"photometric": "minisblack"} | options,
     )
 
 
@@ -161,9 +173,9 @@ def _in_unit(output: Output, letter: str, wanted: str) -> float:
     return step * (1.0 if change is None else change)
 
 
-def _colour_table(output: Output) -> npt.NDArray[np.uint8]:
+def _colour_table(output: Output) -> npt.NDArray[np.uint16]:
     """Return red, green and blue of each id, (3, 256); ids without a class are black."""
-    table = np.zeros((3, 256), np.uint8)
+    table = np.zeros((3, 256), np.uint16)
     for entry in output.classes or ():
-        table[:, entry.id] = [int(entry.colour[i : i + 2], 16) for i in (1, 3, 5)]
+        table[:, entry.id] = [257 * int(entry.colour[i : i + 2], 16) for i in (1, 3, 5)]
     return table
