@@ -21,11 +21,9 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
-    QDialogButtonBox,
     QFileDialog,
     QLineEdit,
     QMainWindow,
-    QMenu,
     QScrollArea,
     QWidget,
 )
@@ -85,12 +83,12 @@ class Hand:
     # ------------------------------------------------------------------ the window
 
     def menu(self, *path: str) -> None:
-        """Open a menu, its submenus, and click an entry."""
+        """Open a menu, its submenus, which take no click, and click an entry."""
         holder: Any = self.window.menuBar()
+        self.done["clicks"] += 2
         for name in path:
             entry = _entry(holder, name)
             QTest.mouseClick(holder, LEFT, pos=holder.actionGeometry(entry).center())
-            self.done["clicks"] += 1
             live(0.3)
             holder = entry.menu() or holder
         live(0.5)
@@ -118,6 +116,7 @@ class Hand:
         """Choose the entry of a box that begins with a text."""
         self.click(box)
         view = box.view()
+        live(0.3)
         rows = [row for row in range(box.count()) if box.itemText(row).startswith(text)]
         if not rows:
             raise AssertionError(f"{text!r} is not offered")
@@ -125,6 +124,13 @@ class Hand:
         QTest.mouseClick(view.viewport(), LEFT, pos=place)
         self.done["clicks"] += 1
         live(0.3)
+
+    def write(self, field: QWidget, text: str) -> None:
+        """Click a field, and write something else in it."""
+        self.click(field)
+        field.setFocus()
+        field.selectAll()
+        self.type(text)
 
     def type(self, text: str) -> None:
         """Type a word where the cursor is, and Enter."""
@@ -150,15 +156,11 @@ class Hand:
                 QTimer.singleShot(200, answer)
                 return
             field = dialog.findChild(QLineEdit)
+            field.setCompleter(None)  # its list would take Enter for itself
             field.selectAll()
             QTest.keyClicks(field, str(path))
-            field.completer().popup().hide()  # it would take the click for itself
-            yes = QDialogButtonBox.ButtonRole.AcceptRole
-            buttons = dialog.findChild(QDialogButtonBox)
-            button = next(one for one in buttons.buttons() if buttons.buttonRole(one) == yes)
-            QTest.mouseClick(button, LEFT)
             self.done["words"] += 1
-            self.done["clicks"] += 1
+            QTest.keyClick(field, Qt.Key.Key_Return)
 
         QTimer.singleShot(200, answer)
 
@@ -199,12 +201,6 @@ class Hand:
         self.done["strokes"] += 1
         live(0.3)
 
-    def scroll_to(self, step: int, axis: int = 0) -> None:
-        """Drag the slider below the canvas to a slice."""
-        self.viewer.dims.set_current_step(axis, step)
-        self.done["scrolls"] += 1
-        live(0.4)
-
     def picture(self, name: str) -> None:
         """Keep what the window shows, in few colours."""
         live(1)
@@ -238,7 +234,8 @@ class Hand:
         areas = [one for one in self.dock.findChildren(QScrollArea) if one.isAncestorOf(widget)]
         for area in areas:
             port = area.viewport()
-            self.done["scrolls"] += not _inside(widget, port)
+            if not _inside(widget, port):
+                self.done["scrolls"] += 1
             for _ in range(200):
                 if _inside(widget, port):
                     break

@@ -156,21 +156,30 @@ def test_probabilities_keep_their_classes(
 
 
 def test_dialog_asks_for_a_name(
-    answered: Any, executor: Any, settle: Any, monkeypatch: pytest.MonkeyPatch
+    answered: Any, executor: Any, settle: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from qtpy.QtWidgets import QFileDialog
 
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a, **k: ("mine", "NumPy (*.npy)"))
+    asked: list[Any] = []
+
+    def ask(*args: Any) -> tuple[str, str]:
+        asked.append(args[2:])
+        return "mine", args[-1]
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    answered.state.source.layer.metadata["infoleak"]["file"] = str(tmp_path / "cells.tif")
+    answered.export.format.setCurrentText("TIFF for Fiji")
     answered.export.ask_and_save()
-    assert executor.asked[-1][1]["path"] == "mine.npy"
+    assert asked == [(str(tmp_path / "cells_labels.tif"), "TIFF for Fiji (*.tif)")]
+    assert executor.asked[-1][1]["path"] == "mine.tif"
     settle(answered)
     assert "Saved" in answered.footer.text.text()
 
 
 def test_endings() -> None:
-    assert with_ending("a", "OME-TIFF (*.ome.tif)") == "a.ome.tif"
-    assert with_ending("a.tif", "NumPy (*.npy)") == "a.tif"
-    assert with_ending("a.b", "OME-Zarr (*.ome.zarr)") == "a.b.ome.zarr"
+    assert with_ending("a", ".ome.tif") == "a.ome.tif"
+    assert with_ending("a.tif", ".npy") == "a.tif"
+    assert with_ending("a.b", ".ome.zarr") == "a.b.ome.zarr"
     assert bare("x/a.ome.tif") == "a"
     assert stem("my cells [1]") == "my_cells__1"
 

@@ -16,7 +16,7 @@ from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.cell_rows import Rows
 from napari_infoleak.widgets.command import stem
 from napari_infoleak.widgets.fold import Fold
-from napari_infoleak.widgets.layers import go_to, pixel_at
+from napari_infoleak.widgets.layers import beside, go_to, pixel_at
 from napari_infoleak.widgets.markers import Marker, clear_markers, show_markers
 from napari_infoleak.widgets.section import ActionButton, quiet_label, say, side_by_side
 from napari_infoleak.widgets.segmenting import pixels_of
@@ -124,7 +124,7 @@ class CellTable(Fold):
         table, source = self.model.table, self._source
         if table is None or source is None:
             return
-        offered = f"{stem(source.name)}_cells.csv"
+        offered = beside(source.layer, f"{stem(source.name)}_cells.csv")
         path, _ = QFileDialog.getSaveFileName(self, "Save the table", offered, "Table (*.csv)")
         if path:
             self.save_to(path if Path(path).suffix else f"{path}.csv")

@@ -12,6 +12,7 @@ from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.scale.executor import Executor
 from napari_infoleak.widgets.activity import Activity
 from napari_infoleak.widgets.explaining import Explaining
+from napari_infoleak.widgets.fold import Fold
 from napari_infoleak.widgets.footer import Footer
 from napari_infoleak.widgets.keeping import Keeping
 from napari_infoleak.widgets.live import Live
@@ -189,7 +190,9 @@ class InfoleakDock(QWidget):
         footer.cancel.clicked.connect(self._cancel)
         self.live.said.connect(self.segment.show_live)
         self.explaining.said.connect(footer.say)
-        self.explaining.explained.connect(lambda why: QTimer.singleShot(0, self._show_reasons))
+        self.explaining.explained.connect(lambda why: self._bring_up(self.segment.why))
+        for part in (*self.panels.values(), *self.findChildren(Fold)):
+            part.opened.connect(lambda is_open, part=part: is_open and self._bring_up(part))
         self.spread.said.connect(footer.say)
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
@@ -212,10 +215,14 @@ class InfoleakDock(QWidget):
         self.viewer.events.theme.connect(self._restyle)
         self.viewer.layers.events.removed.connect(self._layer_removed)
 
-    def _show_reasons(self) -> None:
-        """Bring the list of what leaked into sight, once it has its size."""
-        if self._open:
-            self._scroll.ensureWidgetVisible(self.segment.why)
+    def _bring_up(self, part: QWidget) -> None:
+        """Bring what was opened into sight, once it has its size."""
+
+        def show() -> None:
+            if self._open:
+                self._scroll.ensureWidgetVisible(part)
+
+        QTimer.singleShot(0, show)
 
     def _warm_up(self, source: Any) -> None:
         """Start the child while the user is still painting."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -328,6 +329,13 @@ def file_of(layer: Layer) -> str | None:
     notes = note(layer)
     path = notes.get("file") or layer.source.path
     return None if path is None or notes.get("changed") else str(path)
+
+
+def beside(layer: Layer, name: str) -> str:
+    """Return where a file is offered to be saved: beside the layer's own, or at the user's home."""
+    path = None if layer.source.sample else file_of(layer)
+    folder = Path.home() if path is None else Path(path).parent
+    return str((folder if folder.is_dir() else Path.home()) / name)
 
 
 def fits(labels: Layer, source: Source) -> bool:

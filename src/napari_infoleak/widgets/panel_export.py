@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication, QComboBox, QFileDialog, QSizePolicy
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.command import command_lines, done_in, python_script, stem
-from napari_infoleak.widgets.layers import write_note
+from napari_infoleak.widgets.layers import beside, write_note
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say, side_by_side
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -32,9 +32,12 @@ _WHAT = (
     ("Uncertainty", "uncertainty"),
     ("Annotation", "annotation"),
 )
-_FILTERS = (
-    "OME-TIFF (*.ome.tif);;TIFF for ImageJ (*.tif);;OME-Zarr (*.ome.zarr);;"
-    "PNG, one slice (*.png);;NumPy (*.npy)"
+_FORMATS = (
+    ("OME-TIFF", ".ome.tif"),
+    ("TIFF for Fiji", ".tif"),
+    ("OME-Zarr", ".ome.zarr"),
+    ("PNG", ".png"),
+    ("NumPy", ".npy"),
 )
 _ENDINGS = {".tif", ".tiff", ".zarr", ".png", ".npy"}
 
@@ -67,11 +70,17 @@ class ExportPanel(Section):
             self.what.addItem(words, name)
         self.what.setToolTip(TIPS["export.what"])
         self.what.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.format = QComboBox()
+        for words, ending in _FORMATS:
+            self.format.addItem(words, ending)
+        self.format.setToolTip(TIPS["export.format"])
+        self.format.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.save = ActionButton("Save…", "export.save")
         self.command = ActionButton("Copy as command", "export.command")
         self.python = ActionButton("Copy as Python", "export.python")
         self.reason = quiet_label()
-        self.add_row("Result", side_by_side(self.what, self.save))
+        self.add_row("Result", self.what)
+        self.add_row("Format", side_by_side(self.format, self.save))
         self.add_row("", self.reason)
         self.add_row("", side_by_side(self.command, self.python, stretch=-1))
         self.save.clicked.connect(self.ask_and_save)
@@ -95,10 +104,12 @@ class ExportPanel(Section):
         if source is None:
             return
         what = str(self.what.currentData())
-        offered = f"{stem(source.name)}_{what}.ome.tif"
-        path, chosen = QFileDialog.getSaveFileName(self, f"Save {what}", offered, _FILTERS)
+        ending = str(self.format.currentData())
+        offered = beside(source.layer, f"{stem(source.name)}_{what}{ending}")
+        shown = f"{self.format.currentText()} (*{ending})"
+        path, _ = QFileDialog.getSaveFileName(self, f"Save {what}", offered, shown)
         if path:
-            self.save_to(with_ending(path, chosen), what)
+            self.save_to(with_ending(path, ending), what)
 
     def save_to(self, path: str | Path, what: str) -> bool:
         """Write a result to a file in the child process; False if that is not possible now."""
@@ -185,9 +196,6 @@ class ExportPanel(Section):
         self.said.emit(f"Saved {path}", "good")
 
 
-def with_ending(path: str, chosen_filter: str) -> str:
-    """Return the path with the ending of the chosen format, unless it has one already."""
-    if Path(path).suffix.lower() in _ENDINGS:
-        return path
-    ending = chosen_filter.partition("(*")[2].rstrip(")") or ".ome.tif"
-    return path + ending
+def with_ending(path: str, ending: str) -> str:
+    """Return the path with the ending of the chosen format, unless another one was typed."""
+    return path if Path(path).suffix.lower() in _ENDINGS else path + ending

@@ -34,6 +34,8 @@ class Section(QFrame):
         What is done here.
     """
 
+    opened = Signal(bool)
+
     def __init__(self, number: int, title: str) -> None:
         super().__init__()
         self._head = _Header(number, title)
@@ -76,8 +78,9 @@ class Section(QFrame):
         set_property(self._head.badge, "active", active)
 
     def toggle(self) -> None:
-        """Fold up or down."""
+        """Fold up or down, as its header was clicked."""
         self.set_open(self.body.isHidden())
+        self.opened.emit(not self.body.isHidden())
 
     def set_open(self, is_open: bool) -> None:
         """Show or hide the body."""

@@ -12,6 +12,7 @@ from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.session.file import SUFFIX, load_session, save_session
 from napari_infoleak.widgets import steps, training
 from napari_infoleak.widgets.command import stem
+from napari_infoleak.widgets.layers import beside
 from napari_infoleak.widgets.section import ActionButton, side_by_side
 
 if TYPE_CHECKING:
@@ -68,9 +69,8 @@ class SessionRow(QWidget):
         source = self._state.source
         if source is None:
             return
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Save session", stem(source.name) + SUFFIX, _FILTER
-        )
+        offered = beside(source.layer, stem(source.name) + SUFFIX)
+        path, _ = QFileDialog.getSaveFileName(self, "Save session", offered, _FILTER)
         if path:
             self.save_to(path if path.endswith(SUFFIX) else path + SUFFIX)
 

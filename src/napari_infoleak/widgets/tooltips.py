@@ -114,8 +114,10 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "table.save": "Save the table as a CSV file.",
         "shares.fold": "How much of this slice, and of all slices, each class takes.",
         "export.what": "What to write.",
-        "export.save": "Write to a file. The ending chooses the format:\n"
-        ".ome.tif, .tif (ImageJ), .ome.zarr, .png (2-D), .npy.",
+        "export.format": "TIFF for Fiji opens in Fiji and ImageJ with axes, pixel size and\n"
+        "colours; OME-TIFF in Bio-Formats, QuPath and others. PNG holds one slice.",
+        "export.save": "Write to a file. Another ending that you type goes before the format:\n"
+        ".ome.tif, .tif (Fiji), .ome.zarr, .png, .npy.",
         "export.command": "Copy the command lines that do the same without napari.",
         "export.python": "Copy a Python script that does the same.",
         "session.save": "Write paint, classes, settings, models and what was done to one file.\n"
