@@ -134,7 +134,7 @@ class Hand:
 
     def type(self, text: str) -> None:
         """Type a word where the cursor is, and Enter."""
-        writer = QApplication.focusWidget()
+        writer = self.window.focusWidget()  # of the application only if the window is active
         if not isinstance(writer, QLineEdit | QAbstractSpinBox):
             raise AssertionError(f"no field is ready to be written in: {writer}")
         QTest.keyClicks(writer, text)

@@ -110,6 +110,8 @@ def go_on(hand: Hand, path: Path) -> None:
     check(np.array_equal(found, paint), "paint is lost")
     check(painted_slices(hand) == [1], "paint lies elsewhere")
     check(hand.dock.state.model == path.with_name("model.txt").read_text(), "the model is lost")
+    names = [layer.name for layer in hand.viewer.layers]
+    check({"cells labels", "cells cells"} <= set(names), f"results are lost, there are {names}")
     hand.press("Segment stack")
     hand.ready()
     hand.picture("journey-restored")

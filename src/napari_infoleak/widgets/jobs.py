@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_infoleak.core.axes import labels_from_canonical
+from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.widgets.travel import Pixels, whole
 
@@ -259,10 +259,13 @@ class Cells:
         Cell ids in the axes of the membranes; 0 between cells.
     count : int
         How many there are.
+    planes : int
+        Planes that have numbers of their own, 1 where cells go on from plane to plane.
     """
 
     labels: Any
     count: int
+    planes: int = 1
 
 
 def make_cells(
@@ -290,7 +293,10 @@ def make_cells(
     )
     if finished:
         labels = keep_finished(labels, before, finished)
-    return Cells(labels, int(np.count_nonzero(np.unique(labels))))
+    count = int(np.count_nonzero(np.unique(labels)))
+    planes = [plane for volume in labels_to_canonical(labels, axes) for plane in volume]
+    apart = sum(int(np.count_nonzero(np.unique(plane))) for plane in planes) == count
+    return Cells(labels, count, len(planes) if apart else 1)
 
 
 def measure_cells(

@@ -101,10 +101,12 @@ class AnnotatePanel(Section):
     # ------------------------------------------------------------------ what a user does
 
     def make_layer(self) -> None:
-        """Add an empty annotation layer and take the brush."""
+        """Add an empty annotation layer and take the brush; the paint of another is hidden."""
         source = self._state.source
         if source is None:
             return
+        if self._layer is not None:
+            self._layer.visible = False  # it does not count any more, and looks the same
         layer = new_annotation(self._viewer, source, self._state.classes)
         self.layer.choose(layer)
         self._viewer.layers.selection.active = layer
@@ -232,6 +234,8 @@ class AnnotatePanel(Section):
     def _use_layer(self, layer: Labels | None) -> None:
         """Paint in another layer."""
         source = self._state.source
+        if layer is not None and self._layer not in (None, layer):
+            layer.visible = True
         self._listen_to(layer)
         say(self.trouble, "")
         self.convert.hide()

@@ -147,7 +147,15 @@ class CellsPanel(Section):
             self._state.cells = found.count
             # Labels under cells would mix their colours.
             self._state.overlays = self._state.overlays - {"labels"} | {"cells"}
-        self.said.emit(f"{in_thousands(found.count)} cells found.", "good")
+        self.said.emit(in_words(found), "good")
+
+
+def in_words(found: jobs.Cells) -> str:
+    """Say how many cells there are, and whether a cell is counted on each slice anew."""
+    number = f"{in_thousands(found.count)} cells found"
+    if found.planes == 1:
+        return f"{number}."
+    return f"{number} on {found.planes} slices; a cell has another number on each of them."
 
 
 def _at_stake(corrections: int) -> str:
