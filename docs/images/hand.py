@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 PATIENCE = 300  # seconds
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton
 PLAIN = Qt.KeyboardModifier.NoModifier
-_COLOURS = 160  # of a picture
+_COLOURS = 255  # of a picture
 _NOTCH = 120  # of a wheel
 
 

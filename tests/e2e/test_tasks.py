@@ -1,4 +1,4 @@
-"""What a newcomer does with mouse and keys comes to its end; the pictures of the docs come of it."""
+"""What a newcomer does with mouse and keys comes to its end, and pictures come of it."""
 
 from __future__ import annotations
 

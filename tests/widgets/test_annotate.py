@@ -211,3 +211,14 @@ def test_nothing_fits_as_support_is_said(dock: Any, viewer: Any, rng: np.random.
     form.open_form.setChecked(True)
     assert not form.confirm.isEnabled()
     assert "known" in form.confirm.toolTip()
+
+
+def test_one_annotation_is_in_sight_at_a_time(dock: Any, viewer: Any) -> None:
+    viewer.add_image(np.zeros((3, 20, 20)))
+    dock.annotate.make_layer()
+    first = dock.annotate.layer.layer
+    dock.annotate.make_layer()
+    second = dock.annotate.layer.layer
+    assert (first.visible, second.visible) == (False, True)
+    dock.annotate.layer.choose(first)
+    assert first.visible

@@ -29,6 +29,30 @@ def _draw(viewer: Any, qtbot: Any) -> None:
     qtbot.wait(20)
 
 
+def test_a_short_message_takes_less_room_than_a_long_one(qtbot: Any) -> None:
+    from napari_infoleak.widgets.footer import Footer
+
+    footer = Footer()
+    qtbot.addWidget(footer)
+    footer.resize(300, 100)
+    footer.show()
+    heights = []
+    for text in ("short", "a long message that is told in many words " * 3, "short"):
+        footer.say(text)
+        qtbot.wait(20)
+        heights.append(footer.text.height())
+    assert heights[0] == heights[2] < heights[1]
+
+
+def test_what_is_unfolded_comes_into_sight(window: Any, qtbot: Any) -> None:
+    window.viewer.window.resize(900, 500)
+    window.viewer.window.show()
+    fold = window.cells.shares
+    fold.set_open(True)
+    port = window._scroll.viewport()
+    qtbot.waitUntil(lambda: port.rect().contains(fold.line.mapTo(port, fold.line.rect().center())))
+
+
 def test_view_is_the_visible_field(window: Any, qtbot: Any) -> None:
     viewer = window.viewer
     viewer.add_image(np.zeros((5, 1000, 1000)), scale=(3, 0.5, 0.5))

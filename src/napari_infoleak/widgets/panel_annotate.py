@@ -360,7 +360,8 @@ def count_in_words(state: DockState) -> str:
     if t * z == 1:
         return ""
     here = "this one too" if count.here else "not this one"
-    return f"Painted on {count.slices} of {t * z} slices, {here}"
+    planes = "slices" if z > 1 else "frames"
+    return f"Painted on {count.slices} of {t * z} {planes}, {here}"
 
 
 def _summary(state: DockState) -> str:

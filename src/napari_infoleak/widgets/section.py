@@ -198,9 +198,13 @@ class WrappedLabel(QLabel):
         return False
 
     def _claim(self) -> None:
+        before = self.minimumHeight()
+        self.setMinimumHeight(0)  # Qt answers with no less than what was claimed before
         height = self.heightForWidth(self.width())
-        if height > 0 and height != self.minimumHeight():
+        if height > 0 and height != before:
             self.setFixedHeight(height)
+        else:
+            self.setMinimumHeight(before)
 
 
 def quiet_label(text: str = "", role: str = "dim") -> QLabel:
