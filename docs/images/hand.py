@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
+    QDialogButtonBox,
     QFileDialog,
     QLineEdit,
     QMainWindow,
@@ -160,7 +161,11 @@ class Hand:
             field.selectAll()
             QTest.keyClicks(field, str(path))
             self.done["words"] += 1
-            QTest.keyClick(field, Qt.Key.Key_Return)
+            buttons = dialog.findChild(QDialogButtonBox)
+            yes = QDialogButtonBox.ButtonRole.AcceptRole
+            button = next(one for one in buttons.buttons() if buttons.buttonRole(one) == yes)
+            QTest.mouseClick(button, LEFT)
+            self.done["clicks"] += 1
 
         QTimer.singleShot(200, answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
@@ -192,7 +193,7 @@ class InfoleakDock(QWidget):
         self.explaining.said.connect(footer.say)
         self.explaining.explained.connect(lambda why: self._bring_up(self.segment.why))
         for part in (*self.panels.values(), *self.findChildren(Fold)):
-            part.opened.connect(lambda is_open, part=part: is_open and self._bring_up(part))
+            part.opened.connect(partial(self._unfolded, part))
         self.spread.said.connect(footer.say)
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
@@ -214,6 +215,10 @@ class InfoleakDock(QWidget):
         self._ignore_settings = follow_settings(self._use_settings)
         self.viewer.events.theme.connect(self._restyle)
         self.viewer.layers.events.removed.connect(self._layer_removed)
+
+    def _unfolded(self, part: QWidget, is_open: bool) -> None:
+        if is_open:
+            self._bring_up(part)
 
     def _bring_up(self, part: QWidget) -> None:
         """Bring what was opened into sight, once it has its size."""
