@@ -1,7 +1,7 @@
 """A mouse and a keyboard in a napari window: what the pictures and the tasks are made with.
 
-Menus, buttons, boxes, dialogs and the canvas get the events that a hand would send them. Only what
-can be seen can be pressed: what is hidden or cannot be pressed is a failure, and what is out of
+Menus, buttons, boxes and the canvas get the events that a hand would send them. Only what can be
+seen can be pressed: what is hidden or cannot be pressed is a failure, and what is out of
 sight is scrolled to. Clicks, strokes, keys and turns of the wheel are counted.
 """
 
@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
 from qtpy.QtGui import QMouseEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
@@ -21,7 +21,6 @@ from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
     QComboBox,
-    QDialogButtonBox,
     QFileDialog,
     QLineEdit,
     QMainWindow,
@@ -149,25 +148,17 @@ class Hand:
         self.press(button, within=within)
 
     def name_next(self, path: Path) -> None:
-        """Type a name into the dialog that opens next, and press its button."""
+        """Answer the dialog for files that opens next: those of the system take no events."""
 
-        def answer() -> None:
-            dialog = QApplication.activeModalWidget()
-            if not isinstance(dialog, QFileDialog):
-                QTimer.singleShot(200, answer)
-                return
-            field = dialog.findChild(QLineEdit)
-            field.setCompleter(None)  # its list would take Enter for itself
-            field.selectAll()
-            QTest.keyClicks(field, str(path))
+        def answer(*args: Any, **options: Any) -> tuple[Any, str]:
+            setattr(QFileDialog, name, asked)
             self.done["words"] += 1
-            buttons = dialog.findChild(QDialogButtonBox)
-            yes = QDialogButtonBox.ButtonRole.AcceptRole
-            button = next(one for one in buttons.buttons() if buttons.buttonRole(one) == yes)
-            QTest.mouseClick(button, LEFT)
             self.done["clicks"] += 1
+            return str(path) if name == "getSaveFileName" else [str(path)], ""
 
-        QTimer.singleShot(200, answer)
+        name = "getOpenFileNames" if path.exists() else "getSaveFileName"
+        asked = getattr(QFileDialog, name)
+        setattr(QFileDialog, name, answer)
 
     def ready(self) -> None:
         """Wait until the dock has done what it was asked."""

@@ -70,8 +70,9 @@ class CellTools(Fold):
         if self._correcting.tool is None:
             say(self.hint, reason)
 
-    def _clicked(self, tool: Tool, checked: bool = False) -> None:
-        if checked:
+    def _clicked(self, tool: Tool, checked: Any = None) -> None:
+        # Asked of the button: PySide hands `checked` to no partial function.
+        if self.tools[tool.name].isChecked():
             self._correcting.take_up(tool)
         else:
             self._correcting.put_down()
