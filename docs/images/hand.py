@@ -115,15 +115,17 @@ class Hand:
     def choose(self, box: QComboBox, text: str) -> None:
         """Choose the entry of a box that begins with a text."""
         self.click(box)
-        view = box.view()
-        live(0.3)
         rows = [row for row in range(box.count()) if box.itemText(row).startswith(text)]
         if not rows:
             raise AssertionError(f"{text!r} is not offered")
+        live(1)  # a list that has just opened takes no click yet
+        view = box.view()
         place = view.visualRect(box.model().index(rows[0], 0)).center()
         QTest.mouseClick(view.viewport(), LEFT, pos=place)
         self.done["clicks"] += 1
         live(0.3)
+        if box.currentIndex() != rows[0]:
+            raise AssertionError(f"{text!r} was not taken, but {box.currentText()!r}")
 
     def write(self, field: QWidget, text: str) -> None:
         """Click a field, and write something else in it."""

@@ -130,9 +130,9 @@ def fiji(hand: Hand, folder: Path) -> None:
     hand.press("Make cells")
     hand.ready()
     hand.choose(hand.dock.export.format, "TIFF for Fiji")
+    hand.picture("task-fiji")
     hand.press_and_name("Save…", folder / "cells.tif")
     hand.ready()
-    hand.picture("task-fiji")
     check_for_fiji(folder / "cells.tif")
 
 
