@@ -13,6 +13,7 @@ from napari_infoleak.core.errors import Cancelled
 from napari_infoleak.core.progress import CancelToken
 from napari_infoleak.segmenters.registry import methods
 from napari_infoleak.widgets import jobs, training
+from napari_infoleak.widgets.command import command_lines, done_in, python_script
 from napari_infoleak.widgets.panel_train import in_words
 from napari_infoleak.widgets.training import read_curves
 from napari_infoleak.widgets.travel import Pixels
@@ -169,6 +170,55 @@ def test_the_job_lets_a_class_join(small_model: Path, folder: Path) -> None:
     assert grown.origin == str(small_model)
     assert output.is_file()
     assert set(grown.agreement) <= {"interior", "membrane"}
+
+
+def test_the_chosen_model_is_made_small(painted: Any, executor: Any, settle: Any) -> None:
+    rows = [
+        {"name": "interior", "before": 0.9, "after": 0.89, "agreement": 0.97, "rare": False},
+        {"name": "membrane", "before": None, "after": None, "agreement": None, "rare": True},
+    ]
+
+    def fake_shrink(output: str, model: str, **rest: Any) -> jobs.Small:
+        return jobs.Small(output, (2.81, 0.71), (1.2, 0.3), rows, False, model)
+
+    executor.answers["shrink"] = fake_shrink
+    assert painted.train.small.text() == "Make membrane small"
+    painted.train.minutes.setValue(2)
+    painted.train.small.click()
+    function, asked = executor.asked[-1]
+    assert function.endswith("jobs.shrink")
+    assert (asked["model"], asked["minutes"]) == ("membrane", 2)
+    assert asked["output"].endswith("my_cells_membrane_small.safetensors")
+    settle(painted)
+    assert painted.state.model == asked["output"]
+    told = painted.train.result.text()
+    assert "size: 2.81 → 0.71 MB" in told
+    assert "time: 1.20 → 0.30 s a megapixel" in told
+    assert "overlap of interior: 0.90 → 0.89" in told
+    assert "overlap of membrane" not in told
+    assert "look at it before you rely on it: membrane" in told
+    done = done_in(painted.state, painted.keeping.session.steps)
+    line = command_lines(done).splitlines()[1]
+    assert line.startswith("# infoleak export membrane my_cells.tif --annotated my_cells.tif")
+    assert " --small " in line
+    assert "il.shrink('membrane', [il.read('my_cells.tif', 'ZYX')], annotations=[" in (
+        python_script(done)
+    )
+    painted.train.back.click()
+    assert painted.state.model == "membrane"
+
+
+def test_the_job_makes_a_small_model(small_model: Path, folder: Path) -> None:
+    image, labels = pixels()
+    output = folder / "small.safetensors"
+    asked: dict[str, Any] = {"classes": ClassTable.membrane().to_json(), "channel": None}
+    asked |= {"model": str(small_model), "minutes": 0.02, "output": str(output)}
+    small = jobs.shrink(image, labels, [], **asked)
+    assert output.is_file()
+    assert small.size[1] < small.size[0]
+    assert {row["name"] for row in small.rows} == {"interior", "membrane"}
+    with pytest.raises(Cancelled):
+        jobs.shrink(image, None, [], cancel=Raised(), **asked)
 
 
 def pixels() -> tuple[Pixels, np.ndarray]:

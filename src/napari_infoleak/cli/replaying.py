@@ -30,6 +30,7 @@ _LEFT_OUT = {
     "train": "its trainings, whose models are used as they are",
     "propagate": "spreading, which takes paint on the other image itself: it is segmented",
     "add_class": "classes that joined a model, which is used as it is",
+    "shrink": "small models that were made, which are used as they are",
     "correct": "corrections of cells, which belong to the other image",
 }
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
 DEFAULT_MODEL = "membrane"
-_TRAININGS = ("train", "add_class")
+_TRAININGS = ("train", "add_class", "shrink")
 
 
 @dataclass
@@ -187,7 +187,8 @@ def _settings(state: DockState, source: Source, told: Mapping[str, Any]) -> dict
     chosen = {"model": state.model, "channel": state.channel, "leak": state.leak}
     chosen |= {name: told[name] for name in chosen if name in told}
     if "axis" in told:  # labels were spread, and not every frame answered by itself
-        chosen |= {name: told[name] for name in ("axis", "stop_below") if told.get(name)}
+        spread = ("axis", "stop_below", "fine_tune")
+        chosen |= {name: told[name] for name in spread if told.get(name)}
     if chosen["model"] == DEFAULT_MODEL:
         del chosen["model"]
     if chosen["channel"] is None or source.channels == 1:
@@ -209,6 +210,8 @@ def _trainings(steps: Sequence[Step], state: DockState, model: str) -> list[dict
         if step.name == "add_class":
             known = state.classes.with_ids([training["class_id"]])
             training["name"] = known[training["class_id"]].name
+        if step.name == "shrink":
+            training["small"] = True
         found.insert(0, training)
     return found
 
@@ -230,8 +233,13 @@ def _training_line(done: Done, training: Mapping[str, Any]) -> str:
     if "class_id" in options:
         words = ["infoleak", "add-class", options.pop("model")]
         options["id"] = options.pop("class_id")
-    for image, paint, _ in done.pairs:
-        words += [image, paint]
+    if "small" in options:
+        words = ["infoleak", "export", options.pop("model"), done.image]
+        for image, paint, _ in done.pairs:
+            words += ["--annotated", image, paint]
+    else:
+        for image, paint, _ in done.pairs:
+            words += [image, paint]
     words += [*_options(options), "--axes", done.axes]
     return "\n".join(_maybe_timed(training, [quoted(words)]))
 
@@ -242,6 +250,10 @@ def _training_call(done: Done, training: Mapping[str, Any]) -> list[str]:
     call = f"il.train([{pairs}]"
     if "class_id" in options:
         call = f"il.add_class({options.pop('model')!r}, {options.pop('name')!r}, [{pairs}]"
+    elif options.pop("small", False):
+        image = _read(done.image, done.axes)
+        call = f"il.shrink({options.pop('model')!r}, [{image}]"
+        call += f", annotations=[{pairs}]" if pairs else ""
     return _maybe_timed(training, [f"{', '.join([call, *_keywords(options)])})"])
 
 
@@ -258,7 +270,7 @@ def _options(chosen: Mapping[str, Any]) -> list[str]:
     """Return settings as options of the command line."""
     words: list[str] = []
     for name, value in chosen.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
     return words
 
 

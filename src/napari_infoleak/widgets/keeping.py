@@ -36,6 +36,7 @@ STEPS = {
     f"{jobs.HERE}.propagate": "propagate",
     f"{jobs.HERE}.train": "train",
     f"{jobs.HERE}.add_class": "add_class",
+    f"{jobs.HERE}.shrink": "shrink",
     f"{jobs.HERE}.make_cells": "cells",
 }
 """What the child process does that belongs to a session, by the name of its function."""

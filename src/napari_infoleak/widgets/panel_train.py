@@ -9,14 +9,13 @@ from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QSizePolicy
 
 from napari_infoleak.segmenters.registry import methods
-from napari_infoleak.widgets import steps
+from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.curves import CurvePlot
 from napari_infoleak.widgets.section import ActionButton, Section, quiet_label, say, side_by_side
 from napari_infoleak.widgets.tooltips import TIPS
 from napari_infoleak.widgets.training import joining
 
 if TYPE_CHECKING:
-    from napari_infoleak.widgets import jobs
     from napari_infoleak.widgets.state import DockState
     from napari_infoleak.widgets.training import Training
 
@@ -41,7 +40,7 @@ class TrainPanel(Section):
     def __init__(self, state: DockState, training: Training) -> None:
         super().__init__(5, "Train")
         self._state, self._training = state, training
-        self._origin = ""  # what the last class has joined
+        self._origin = ""  # what the last class has joined, or what taught the last small model
         self.method = _choice("train.method")
         self.sentence = quiet_label()
         self.minutes = QDoubleSpinBox()
@@ -54,6 +53,7 @@ class TrainPanel(Section):
         self.start = ActionButton("Train", "train.start")
         self.keep = ActionButton("Stop and keep", "train.keep")
         self.add = ActionButton("Add class", "train.add")
+        self.small = ActionButton("Make it small", "train.small")
         self.back = ActionButton("Back to the model before", "train.back")
         self.reason = quiet_label()
         self.curves = CurvePlot()
@@ -84,8 +84,16 @@ class TrainPanel(Section):
             self.set_open(True)
         self.refresh()
 
+    def make_small(self) -> None:
+        """Let the chosen model teach a small one."""
+        self.curves.forget()
+        say(self.result, "")
+        if self._training.shrink(self.minutes.value()):
+            self.set_open(True)
+        self.refresh()
+
     def go_back(self) -> None:
-        """Use the model from before the class joined; nothing is lost."""
+        """Use the model from before; nothing is lost."""
         self.trained.emit(self._origin)
         self.said.emit(f"{Path(self._origin).stem} answers again.", "good")
         self._origin = ""
@@ -107,6 +115,8 @@ class TrainPanel(Section):
             self.add.setText(f"Add {self._state.classes[joins].name} to {self._model}")
         self.add.setVisible(joins is not None)
         self.add.set_reason(steps.why_not_add_class(self._state))
+        self.small.setText(f"Make {self._model} small")
+        self.small.set_reason(steps.why_not_shrink(self._state))
         self.back.setVisible(bool(self._origin))
         self.back.set_reason("")
         quiet = self._state.busy or self._state.source is None
@@ -123,6 +133,7 @@ class TrainPanel(Section):
         self.add_row("Start", self.init)
         self.add_row("", side_by_side(self.start, self.keep, stretch=-1))
         self.add_row("", self.add)
+        self.add_row("", self.small)
         self.add_row("", self.reason)
         self.add_row("", self.curves)
         self.add_row("", self.result)
@@ -144,6 +155,7 @@ class TrainPanel(Section):
         self.start.clicked.connect(self.train)
         self.keep.clicked.connect(self.stop_and_keep)
         self.add.clicked.connect(self.add_class)
+        self.small.clicked.connect(self.make_small)
         self.back.clicked.connect(self.go_back)
         self._training.moved.connect(self.curves.show_curves)
         self._training.ended.connect(self._take)
@@ -160,16 +172,20 @@ class TrainPanel(Section):
         say(self.sentence, summary)
         self.set_summary(self.method.currentText())
 
-    def _take(self, trained: jobs.Trained) -> None:
+    def _take(self, trained: jobs.Trained | jobs.Small) -> None:
         """Show before and after, and offer the model."""
-        say(self.result, in_words(trained))
+        if isinstance(trained, jobs.Small):
+            done, words = "Made small", small_in_words(trained)
+        else:
+            done, words = "Trained", in_words(trained)
+        say(self.result, words)
         name = Path(trained.path).stem
         with QSignalBlocker(self.init):
             self.init.addItem(name, trained.path)
         self._origin = trained.origin
         self.trained.emit(trained.path)
         self.refresh()
-        self.said.emit(f"Trained: {name} answers from now on.", "good")
+        self.said.emit(f"{done}: {name} answers from now on.", "good")
 
 
 def in_words(trained: jobs.Trained) -> str:
@@ -183,6 +199,25 @@ def in_words(trained: jobs.Trained) -> str:
     if trained.agreement:
         kept = ", ".join(f"{name} {iou:.2f}" for name, iou in trained.agreement.items())
         lines.append(f"Answered as before: {kept}.")
+    return "\n".join(lines)
+
+
+def small_in_words(small: jobs.Small) -> str:
+    """Say what became of a model that was made small, a class a line, and which are rare."""
+    lines = [
+        "Before and after:",
+        f"size: {small.size[0]:.2f} → {small.size[1]:.2f} MB",
+        f"time: {small.seconds[0]:.2f} → {small.seconds[1]:.2f} s a megapixel",
+    ]
+    for row in small.rows:
+        if row["before"] is not None and row["after"] is not None:
+            lines.append(f"overlap of {row['name']}: {row['before']:.2f} → {row['after']:.2f}")
+    agreed = [f"{r['name']} {r['agreement']:.2f}" for r in small.rows if r["agreement"] is not None]
+    if agreed:
+        lines.append(f"Both answer the same: {', '.join(agreed)}.")
+    rare = [row["name"] for row in small.rows if row["rare"]]
+    if rare:
+        lines.append(f"Rare in this image, so look at it before you rely on it: {', '.join(rare)}.")
     return "\n".join(lines)
 
 

@@ -44,6 +44,11 @@ def why_not_add_class(state: DockState) -> str:
     return _no_image(state) or _busy(state)
 
 
+def why_not_shrink(state: DockState) -> str:
+    """Return why the chosen model cannot be made small; empty if it can."""
+    return _no_image(state) or _busy(state)
+
+
 def why_not_spread(state: DockState) -> str:
     """Return why labels cannot be spread; empty if they can."""
     reason = _no_image(state) or _busy(state)

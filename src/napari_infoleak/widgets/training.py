@@ -6,6 +6,7 @@ import csv
 import itertools
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -20,7 +21,6 @@ from napari_infoleak.widgets.segmenting import pixels_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.state import DockState
@@ -59,7 +59,7 @@ class Training(QObject):
     """
 
     moved = Signal(object)  # Curves
-    ended = Signal(object)  # jobs.Trained
+    ended = Signal(object)  # jobs.Trained or jobs.Small
 
     def __init__(self, state: DockState, worker: Worker) -> None:
         super().__init__(worker)
@@ -94,6 +94,12 @@ class Training(QObject):
             class_id=class_id,
             minutes=minutes,
         )
+
+    def shrink(self, minutes: float) -> bool:
+        """Let the chosen model teach a small one; False if that is not possible now."""
+        model = self._state.model
+        ending = f"{Path(model).stem} small"
+        return self._start("Making it small", "shrink", ending, model=model, minutes=minutes)
 
     def _start(self, title: str, job: str, ending: str, **asked: Any) -> bool:
         source = self._state.source
