@@ -4,8 +4,10 @@ A stack is walked from one annotated frame, another for each seed. In every arm 
 is the permanent memory; they differ in which labelled frames are looked up beside it: none
 (static), the nearest that were labelled before, in the order of the distance (ordered), as many in
 random order, and neighbours that were all labelled at once (one-shot). The forest learns from the
-annotated frame alone. Scored is the mean IoU of interior and membrane of every other frame, by its
-distance. Nothing was chosen on these stacks.
+annotated frame alone. With ``--fine-tuned`` the network learns on the way as well: from the frames
+in order, in random order with as many rounds and steps, or, as many steps, from the annotated frame
+alone. Scored is the mean IoU of interior and membrane of every other frame, by its distance.
+Nothing was chosen on these stacks.
 
     python benchmarks/spreading.py --data FOLDER --referee FOLDER
 
@@ -40,7 +42,15 @@ from _rows import (
     verdict,
 )
 from _sets import Referee, check_folders, folder_options, load
+from napari_infoleak.api._spread import STEPS, fine_tuning_settings
+from napari_infoleak.core.config import SegmentConfig
+from napari_infoleak.core.progress import NEVER, NULL
+from napari_infoleak.learn.recipes.fine_tuning import FineTuning
+from napari_infoleak.segmenters import registry
+from napari_infoleak.spread.confidence import confidence as confidence_of
+from napari_infoleak.spread.order import rounds, turns
 from napari_infoleak.spread.support import SURE
+from napari_infoleak.spread.walk import FADE, FIRST, ROUNDS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +61,12 @@ STACKS = ("isbi2012", "vnc_stack1", "fib25")
 PAINT = ("10", "dense")
 STATIC, ORDERED, ONCE, RANDOM, FOREST = "static", "ordered", "one-shot", "random order", "forest"
 ARMS = (STATIC, ORDERED, ONCE, RANDOM, FOREST)
+TUNED, TUNED_RANDOM = "fine-tuned in order", "fine-tuned, random order"
+TUNED_ALONE = "fine-tuned, annotated frame alone"
+LEARNING = (TUNED, TUNED_RANDOM, TUNED_ALONE)
+LEARNED_ON = ("isbi2012", "vnc_stack1")
 BINS = ((1, 1), (2, 4), (5, 99))
+_DISTANCES = [str(a) if a == b else f"{a} to {b}" if b < 99 else f"{a} and more" for a, b in BINS]
 REACH = 2
 
 PROTOCOL = """\
@@ -61,6 +76,13 @@ worst and the best. Frames are the centre of the planes, {side} x {side} pixels:
 isbi2012 (15 planes) and vnc_stack1 (8), the val part of fib25 without planes that touch its train
 part (15). *Static* looks up the annotated frame alone, the others labelled frames as well; the
 forest sees every second frame, and strokes alone.
+"""
+
+LEARNS = """\
+The same frames and strokes; a copy of the shipped model learns {steps} steps in {rounds} rounds
+before the frames of a round are answered. *In order* is `infoleak propagate --fine-tune`. *Random
+order*: as many frames a round, as many steps, but any frames. *Annotated frame alone*: as many
+steps, and no labelled frame is learned from. Seconds of one processor core, all included.
 """
 
 CONFIDENCE = """\
@@ -81,11 +103,11 @@ def main() -> None:
     kept, model = Kept(options.json), model_hash(options.model)
     referee, forest = Referee(options.referee), Forest()
     stacks = {name: stack(options.data, name, options.side) for name in STACKS}
-    for seed, name, amount in product(range(options.seeds), STACKS, PAINT):
+    for seed, name, amount in product(range(options.seeds), STACKS, options.paint):
         raw, truth = stacks[name]
         start = start_of(len(raw), seed)
         paint = referee.paint(truth[start], amount, seed)
-        for arm in ARMS:
+        for arm in (*ARMS, *(LEARNING if options.fine_tuned and name in LEARNED_ON else ())):
             key: Row = {"set": name, "paint": amount, "arm": arm, "seed": seed}
             key |= {"side": options.side, "model": "" if arm == FOREST else model}
             if kept.has(key) or (arm, amount) == (FOREST, "dense"):
@@ -98,7 +120,14 @@ def main() -> None:
     text = "\n\n".join(
         [PROTOCOL.format(side=options.side), table(rows), CONFIDENCE, sure_table(rows), SOURCE]
     )
-    finish(options, {"spreading": text})
+    learns = LEARNS.format(steps=STEPS, rounds=ROUNDS)
+    finish(
+        options,
+        {
+            "spreading": text,
+            "spreading, fine-tuned": f"{learns}\n{learning_table(rows)}\n\n{SOURCE}",
+        },
+    )
     for line in verdicts(rows):
         print(line)
 
@@ -131,11 +160,14 @@ def walk(
         asked = [n for n in range(len(raw)) if n != start][seed % 2 :: 2]
         found = forest.answer(raw[start], paint, [raw[n] for n in asked], seed)
         return dict(zip(asked, found.labels, strict=True)), {}
-    if arm in (STATIC, ORDERED):
+    if arm in (TUNED_RANDOM, TUNED_ALONE):
+        return learning(arm, raw, start, paint, seed, model), {}
+    if arm in (STATIC, ORDERED, TUNED):
         whole = np.zeros(raw.shape, np.uint8)
         whole[start] = paint
+        how = {"fine_tune": True, "seed": seed} if arm == TUNED else {}
         reach = REACH if arm == ORDERED else 0
-        result = il.propagate(raw, whole, "Z", model, axes="ZYX", reach=reach, device="cpu")
+        result = il.propagate(raw, whole, "Z", model, axes="ZYX", reach=reach, device="cpu", **how)
         return dict(enumerate(result.labels)), {one.z: one.confidence for one in result.frames}
     support = il.SupportSet().add(raw[start], paint, axes="YX")
     order = [int(n) for n in np.random.default_rng(seed).permutation(len(raw))]
@@ -152,6 +184,35 @@ def walk(
         if arm == RANDOM:
             sure[n] = own
     return labels, {}
+
+
+def learning(
+    arm: str, raw: Stack, start: int, paint: Stack, seed: int, model: str
+) -> dict[int, Stack]:
+    """Labels of frames by a model that learns on the way, but not in order."""
+    support = il.SupportSet().add(raw[start], paint, axes="YX")
+    settings = fine_tuning_settings(
+        SegmentConfig(device="cpu", threads=torch.get_num_threads()), None, None, seed
+    )
+    tuning = FineTuning(registry.load(model), support, settings)
+    found = turns(len(raw), [start])
+    far = {turn.frame: turn.distance for turn in found}
+    parts = rounds(found, ROUNDS)
+    order = [turn.frame for turn in found]
+    if arm == TUNED_RANDOM:
+        order = [start, *np.random.default_rng(seed).permutation(order[1:]).tolist()]
+    labels: dict[int, Stack] = {}
+    for number, part in enumerate(parts):
+        share = FIRST + (1 - FIRST) * number / max(1, len(parts) - 1)
+        now = tuning.learn(share, NULL, NEVER)
+        made = il.Model(now, now.spec.name, now.classes, 0, 0, 0.0, None, None, False)
+        for n in [order.pop(0) for _ in part]:
+            result = il.segment(raw[n], support, made, axes="YX", device="cpu")
+            labels[n] = np.where(paint > 0, paint, result.labels) if n == start else result.labels
+            if arm == TUNED_RANDOM:
+                weight = confidence_of(result.probabilities) * FADE ** far[n]
+                tuning.accept(raw[n], labels[n], weight)
+    return labels
 
 
 def answered(plane: Stack, support: il.SupportSet, model: str) -> tuple[Stack, Stack]:
@@ -198,8 +259,22 @@ def table(rows: list[Row]) -> str:
                 if own:
                     cells = [shown(own, f"iou_{low}", span=low > 1) for low, _ in BINS]
                     lines.append([name, amount, arm, str(len(own)), *cells])
-    told = [str(a) if a == b else f"{a} to {b}" if b < 99 else f"{a} and more" for a, b in BINS]
-    return markdown(["stack", "paint", "looks up", "seeds", *told], lines)
+    return markdown(["stack", "paint", "looks up", "seeds", *_DISTANCES], lines)
+
+
+def learning_table(rows: list[Row]) -> str:
+    """Scores of what learns on the way, by distance, beside what does not."""
+    lines = []
+    for name, amount in product(LEARNED_ON, PAINT):
+        tuned = of(rows, set=name, paint=amount, arm=TUNED)
+        seeds = {row["seed"] for row in tuned}
+        for arm in (STATIC, *LEARNING) if tuned else ():
+            own = [r for r in of(rows, set=name, paint=amount, arm=arm) if r["seed"] in seeds]
+            if own:
+                cells = [shown(own, f"iou_{low}", span=True) for low, _ in BINS]
+                spent = f"{middle(own, 'seconds'):.0f}"
+                lines.append([name, amount, arm, str(len(own)), *cells, spent])
+    return markdown(["stack", "paint", "model", "seeds", *_DISTANCES, "s"], lines)
 
 
 def sure_table(rows: list[Row]) -> str:
@@ -238,6 +313,8 @@ def _options() -> argparse.Namespace:
     folder_options(parser)
     run_options(parser)
     parser.add_argument("--side", type=int, default=512, help="pixels a side of the frames")
+    parser.add_argument("--fine-tuned", action="store_true", help="measure learning as well")
+    parser.add_argument("--paint", nargs="+", default=list(PAINT), choices=PAINT)
     parser.set_defaults(seeds=3)
     options = parser.parse_args()
     check_folders(parser, options, *STACKS)

@@ -44,8 +44,20 @@ def test_a_stop_is_told(run, tiny, folder):
     assert "paint there" in done.out
 
 
+def test_a_model_learns_on_the_way(run, folder):
+    learns = ("--fine-tune", "--steps", 1, "--model", "membrane", "--device", "cpu")
+    done = run(*WORDS, "--output", "l.tif", *learns, "--json")
+    assert done.status == 0, done.err
+    assert not done.json["cancelled"]
+    told = done.json["provenance"]["settings"]["fine_tune"]
+    assert (told["steps"], told["seed"]) == (1, 0)
+    assert (np.asarray(il.read_labels("l.tif")[0]) > 0).all()
+
+
 def test_bad_input_is_one_line(run, tiny, folder):
     for words, said in (
+        (("--output", "l.tif", "--minutes", "1"), "fine_tune"),
+        (("--output", "l.tif", "--fine-tune"), "cannot be fine-tuned"),
         (("--output", "l.tif", "--stop-below", "2"), "0 to 1"),
         (("--output", "strokes.tif"), "is an input"),
         (("--output", "l.tif", "--confidence", "c.tif"), ".csv"),

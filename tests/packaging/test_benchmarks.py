@@ -22,6 +22,8 @@ TABLES = (
     "fluorescence",
     "splits",
     "spreading",
+    "spreading, fine-tuned",
+    "shrinking",
     "guided_painting",
     "planted_mistakes",
     "architectures",

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_infoleak.spread.order import ENOUGH, looked_at, neighbours, series_of, turns
+from napari_infoleak.spread.order import ENOUGH, looked_at, neighbours, rounds, series_of, turns
 
 DENSE = {1: ENOUGH, 2: ENOUGH}
 STROKES = {1: 400, 2: 300}
@@ -55,3 +55,12 @@ def test_series_run_along_one_axis_and_the_other_makes_several():
     assert [(one.other, one.length) for one in along_t] == [(z, 2) for z in range(5)]
     assert along_z[1].places == [(1, z) for z in range(5)]
     assert along_t[3].places == [(0, 3), (1, 3)]
+
+
+@pytest.mark.parametrize(("length", "most"), [(1, 6), (2, 6), (7, 6), (40, 6), (41, 3)])
+def test_rounds_hold_every_turn_once_and_in_order(length, most):
+    order = turns(length, [length // 3])
+    parts = rounds(order, most)
+    assert [turn for part in parts for turn in part] == order
+    assert all(parts)
+    assert len(parts) <= most

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 from napari_infoleak.api import Spread
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.spread.walk import SpreadFrame
+from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.command import done_in, python_script, segment_words
 from napari_infoleak.widgets.panel_spread import in_words
-from napari_infoleak.widgets.travel import whole
+from napari_infoleak.widgets.travel import Pixels, whole
 
 
 def fake_propagate(pixels: Any, annotation: Any, axis: str, stop_below: float, **rest: Any) -> Any:
@@ -154,6 +156,57 @@ def test_the_command_does_the_same(painted: Any, settle: Any) -> None:
     assert words[words.index("--axis") + 1] == "Z"
     assert words[words.index("--stop-below") + 1] == "0.7"
     assert "il.propagate(image, axis='Z', stop_below=0.7, annotations=" in python_script(done)
+
+
+def test_a_model_may_learn_on_the_way_and_be_stopped(
+    painted: Any, executor: Any, settle: Any
+) -> None:
+    painted.spread.spread()
+    assert not executor.asked[-1][1]["fine_tune"]
+    settle(painted)
+    assert painted.spread.keep.isHidden()
+    painted.spread.learn.setChecked(True)
+    executor.waits = True
+    painted.spread.spread()
+    asked = executor.asked[-1][1]
+    assert asked["fine_tune"]
+    assert not painted.spread.keep.isHidden()
+    painted.spread.keep.click()
+    assert asked["stop"].is_file()
+    assert not painted.spread.keep.isEnabled()
+    painted.worker.cancel()
+    settle(painted)
+    assert painted.spread.keep.isHidden()
+    assert not asked["stop"].parent.exists()
+
+
+def test_what_is_labelled_stays_when_learning_is_stopped(tmp_path: Path) -> None:
+    grey = np.kron(np.random.default_rng(0).random((4, 4, 4)), np.ones((1, 8, 8)))
+    paint = np.zeros(grey.shape, np.uint8)
+    paint[0] = 1 + (grey[0] > 0.5)
+    stop = tmp_path / "stop"
+
+    def told(done: int, total: int, message: str = "") -> None:
+        if message == "Z = 1":
+            stop.touch()
+
+    asked: dict[str, Any] = {"axis": "Z", "model": "membrane", "channel": None, "leak": 1.0}
+    asked |= {"stop_below": 0.0, "fine_tune": True, "stop": stop, "progress": told}
+    spread = jobs.propagate(Pixels(grey, "ZYX"), paint, [], **asked)
+    assert spread.cancelled
+    assert spread.labels[0].all()
+    assert not spread.labels[3].any()
+    assert not stop.exists()
+
+
+def test_the_command_tells_that_a_model_learned(painted: Any, settle: Any) -> None:
+    painted.spread.learn.setChecked(True)
+    painted.spread.spread()
+    settle(painted)
+    done = done_in(painted.state, painted.keeping.session.steps)
+    assert "--fine-tune" in segment_words(done)
+    assert "True" not in segment_words(done)
+    assert "fine_tune=True" in python_script(done)
 
 
 def test_closing_all_layers_is_no_error(painted: Any, viewer: Any, settle: Any) -> None:

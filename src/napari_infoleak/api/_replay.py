@@ -236,7 +236,7 @@ class _Player:
         """Spread the paint of a moment over all frames."""
         chosen = {
             name: step.arguments[name]
-            for name in ("channel", "leak", "stop_below")
+            for name in ("channel", "leak", "stop_below", "fine_tune")
             if step.arguments.get(name) is not None
         }
         if past.annotation is None:

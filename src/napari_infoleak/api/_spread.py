@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.api._inputs import as_annotation, as_image
+from napari_infoleak.api._model import Model
 from napari_infoleak.api._result import Result
 from napari_infoleak.api._segment import (
     SHORT_HASH,
@@ -36,17 +37,23 @@ from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.core.provenance import provenance
 from napari_infoleak.core.region import Region
 from napari_infoleak.core.support import SupportSet
+from napari_infoleak.segmenters import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from napari_infoleak.api._model import Model
+    from napari_infoleak.core.classes import ClassTable
+    from napari_infoleak.core.config import TrainConfig
     from napari_infoleak.core.image import Image
+    from napari_infoleak.segmenters.protocol import Segmenter
     from napari_infoleak.spread.order import Series
     from napari_infoleak.spread.walk import FrameAnswer, SpreadFrame
 
 AXES = ("Z", "T")
+STEPS = 48
+"""Steps that a model learns on the way, where neither steps nor minutes are given."""
+_CROP, _RATE = 128, 5e-4  # smaller than in a training: what the model knows shall stay
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,10 +66,13 @@ class Spread(Result):
         Axis along which they were spread, Z or T.
     frames : tuple of SpreadFrame
         All frames in the order of t, then z, with their confidence.
+    cancelled : bool
+        Whether it was stopped before all frames had had their turn.
     """
 
     axis: str = "Z"
     frames: tuple[SpreadFrame, ...] = ()
+    cancelled: bool = False
 
     @property
     def stops(self) -> list[SpreadFrame]:
@@ -111,6 +121,10 @@ def propagate(
     reach: int = 0,
     probabilities: bool = True,
     previous: Spread | None = None,
+    fine_tune: bool = False,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Spread:
@@ -143,8 +157,18 @@ def propagate(
     previous : Spread, optional
         The result before some annotation was added, with its probabilities: frames that do not
         depend on what has changed are taken from it. The result is the same with and without.
+    fine_tune : bool
+        Whether a copy of the model learns on the way, from what is annotated and from the frames
+        that were labelled before, the nearest first; the model itself stays as it is. After Mano,
+        Kato, Hotta 2023 (SciTePress 117218).
+    minutes, steps : float, int, optional
+        How long it may learn, in all; what is reached first ends it. 48 steps by default. By steps
+        the result is the same each time, by minutes it is not.
+    seed : int
+        The same seed, steps and inputs give the same labels on one processor.
     progress, cancel
-        Told of each frame; asked before each layer of the network.
+        Told of each frame and step; asked before each layer of the network. Where a model learns,
+        a token that is set ends it, and what is labelled by then is returned.
 
     Returns
     -------
@@ -175,6 +199,9 @@ def propagate(
     picture = Witness.of(as_image(image, axes))
     letter = _axis(axis, picture)
     _check(stop_below, reach, previous)
+    learning = fine_tuning_settings(settings, minutes, steps, seed) if fine_tune else None
+    if learning is None and (minutes, steps) != (None, None):
+        raise BadInput("minutes and steps say how long to learn; ask for fine_tune as well")
     whole = Region.whole(picture.label_shape)
     refuse_blank(picture, whole, settings.channel)
     paint = as_annotation(annotations, picture)
@@ -189,16 +216,17 @@ def propagate(
     with limited_threads(settings.threads):
         progress(0, 1, "loading the model")
         segmenter = ready_segmenter(model, settings.device).with_leak(settings.leak)
+        classes = _classes(known, segmenter)
         if takes_volumes(segmenter):
             raise BadInput(
                 f"the model {segmenter.spec.name} looks at volumes and answers a stack at once; "
                 f"choose a model that looks at planes, such as membrane"
             )
-        out = outputs_for(whole, len(known.class_ids), settings)
+        out = outputs_for(whole, len(classes), settings)
         walk = Walk(
             picture,
             segmenter,
-            known.class_ids,
+            classes.ids,
             out,
             channel=settings.channel,
             tile=settings.tile,
@@ -208,13 +236,19 @@ def propagate(
         canonical = labels_to_canonical(full_paint(paint, picture), picture.label_axes)
         frames: list[SpreadFrame] = []
         all_series = series_of(picture.label_shape, letter)
-        for done, series in enumerate(all_series):
+        painted = [_painted(canonical, series) for series in all_series]
+        tuned = sum(map(bool, painted))
+        for done, (series, frames_of) in enumerate(zip(all_series, painted, strict=True)):
             with _named(series, len(all_series)):
+                tuner = None
+                if learning is not None and frames_of:
+                    tuner = _tuner(model, known, learning, tuned, settings)
                 frames += walk.along(
                     series,
-                    _painted(canonical, series),
+                    frames_of,
                     support or SupportSet(),
                     reach=reach,
+                    tuner=tuner,
                     progress=partial(_part, progress, done, len(all_series)),
                     cancel=cancel,
                 )
@@ -223,15 +257,16 @@ def propagate(
         "image": describe_image(picture, whole),
         "support": describe_support(known),
         "settings": settings.model_dump()
-        | {"axis": letter, "stop_below": stop_below, "reach": reach},
+        | {"axis": letter, "stop_below": stop_below, "reach": reach}
+        | ({} if learning is None else {"fine_tune": learning.model_dump()}),
     }
     planes = out.probabilities
     return Spread(
         labels=labels_from_canonical(out.labels, picture.axes),
         probabilities=None if planes is None else planes_from_canonical(planes, picture.axes),
         uncertainty=None,
-        class_ids=known.class_ids,
-        classes=known.classes,
+        class_ids=classes.ids,
+        classes=known.classes if classes.ids == known.class_ids else classes,
         axes=picture.label_axes,
         scale=picture.scale,
         translate=picture.translate,
@@ -239,6 +274,7 @@ def propagate(
         provenance=provenance(**made),
         axis=letter,
         frames=tuple(sorted(frames, key=lambda frame: (frame.t, frame.z))),
+        cancelled=cancel.cancelled and any(frame.state == "unreached" for frame in frames),
     )
 
 
@@ -265,6 +301,50 @@ def _check(stop_below: Any, reach: Any, previous: Any) -> None:
         raise BadInput(
             f"previous is a {type(previous).__name__}; expected what propagate returned before"
         )
+
+
+def fine_tuning_settings(
+    settings: Any, minutes: float | None, steps: int | None, seed: int
+) -> TrainConfig:
+    """Check how long to learn."""
+    from napari_infoleak.core.config import TrainConfig
+
+    return TrainConfig.checked(
+        method="fine-tuning",
+        minutes=minutes,
+        steps=STEPS if minutes is None and steps is None else steps,
+        seed=seed,
+        crop=_CROP,
+        rate=_RATE,
+        hold_out=False,
+        device=settings.device,
+        threads=settings.threads,
+    )
+
+
+def _tuner(
+    model: str | Path | Model, known: SupportSet, learning: TrainConfig, series: int, settings: Any
+) -> Any:
+    """What learns while one of several series is walked: each has its share of the budget."""
+    from napari_infoleak.learn.recipes.fine_tuning import FineTuning
+
+    plain = model.segmenter if isinstance(model, Model) else registry.load(model)
+    share = {
+        "minutes": None if learning.minutes is None else learning.minutes / series,
+        "steps": None if learning.steps is None else max(1, learning.steps // series),
+    }
+    return FineTuning(plain, known, learning.model_copy(update=share), leak=settings.leak)
+
+
+def _classes(known: SupportSet, segmenter: Segmenter) -> ClassTable:
+    """What frames are answered with: what is annotated, and what a trained model knows."""
+    from napari_infoleak.segmenters.supervised import SupervisedSegmenter
+
+    table = known.classes.with_ids(known.class_ids)
+    if not isinstance(segmenter, SupervisedSegmenter):
+        return table
+    mine = [one for one in segmenter.classes if one.id not in known.class_ids]
+    return type(table)(tuple(sorted([*table, *mine], key=lambda one: one.id)))
 
 
 def _painted(paint: Any, series: Series) -> dict[int, Any]:

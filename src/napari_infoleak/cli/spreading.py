@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
 from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar
-from napari_infoleak.cli.console import print_json
+from napari_infoleak.cli.console import note, print_json
 from napari_infoleak.cli.files import TABLES, check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json, Pairs, support_set
+from napari_infoleak.cli.training import Flag, stoppable
 from napari_infoleak.cli.writing import write_arrays
+from napari_infoleak.core.progress import NEVER
 from napari_infoleak.io.atomic import atomic
 
 
@@ -33,12 +36,18 @@ def propagate(
     channel: int | None = None,
     leak: float = 1.0,
     reach: int = 0,
+    fine_tune: Flag = False,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     tile: int | None = None,
     threads: int | None = None,
     json: Json = False,
-) -> None:
+) -> int:
     """Spread labels from annotated frames to all others, and stop where they cannot be trusted.
+
+    With --fine-tune Ctrl-C ends it early and keeps what is labelled.
 
     Parameters
     ----------
@@ -70,6 +79,16 @@ def propagate(
         How strongly annotations count, 0 (not at all) to 1.
     reach
         Frames to each side whose labels are looked up beside what is annotated.
+    fine_tune
+        Let a copy of the model learn on the way, from the annotated frames and from those that
+        were labelled before; the model itself stays as it is.
+    minutes
+        How long it may learn, in all.
+    steps
+        Steps that it may learn; with minutes, what is reached first ends it. 48 where neither is
+        given: then, on one processor, the labels are the same each time.
+    seed
+        Of the crops that are learned from.
     device
         Where to compute.
     tile
@@ -95,7 +114,7 @@ def propagate(
     from napari_infoleak.infer.backends import tune_allocator  # this process is ours
 
     tune_allocator()
-    with Bar() as bar:
+    with stoppable() if fine_tune else nullcontext() as stop, Bar() as bar:
         result = api.propagate(
             picture,
             annotations,
@@ -110,7 +129,12 @@ def propagate(
             threads=threads,
             stop_below=stop_below,
             probabilities=probabilities is not None,
+            fine_tune=fine_tune,
+            minutes=minutes,
+            steps=steps,
+            seed=seed,
             progress=bar,
+            cancel=stop or NEVER,
         )
         written = write_arrays(
             {"labels": output, "probabilities": probabilities},
@@ -131,6 +155,7 @@ def propagate(
         "axis": result.axis,
         "frames": [_row(frame) for frame in result.frames],
         "stops": [_row(frame) | {"waiting": result.waiting(frame)} for frame in result.stops],
+        "cancelled": result.cancelled,
         "paint_next": None if result.paint_next is None else _row(result.paint_next),
         "outputs": written,
         "seconds": round(time.monotonic() - begin, 3),
@@ -140,6 +165,7 @@ def propagate(
         print_json(report)
     else:
         _say(report, result)
+    return stop.status if stop and result.cancelled else 0
 
 
 def _row(frame: Any) -> dict[str, Any]:
@@ -164,6 +190,8 @@ def _write_frames(path: Path, result: api.Spread) -> None:
 def _say(report: dict[str, Any], result: api.Spread) -> None:
     """Tell a person how far labels came."""
     reached = [frame for frame in result.frames if frame.state != "unreached"]
+    if result.cancelled:
+        note("stopped; what was labelled so far is kept")
     print(
         f"{len(reached)} of {len(result.frames)} frames labelled along {report['axis']} in "
         f"{report['seconds']:.1f} s"

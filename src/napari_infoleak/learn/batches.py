@@ -268,6 +268,39 @@ class Crops:
         return volume, (int(z), int(y), int(x))
 
 
+class Halves:
+    """Batches of which half are annotated by people and half are pseudo-labelled.
+
+    Parameters
+    ----------
+    own : Crops
+        Of what people annotated.
+    labelled : sequence of Annotated
+        Pseudo-labelled planes, at least one pixel of them.
+    classes : int
+        K.
+    seed : int
+    """
+
+    def __init__(self, own: Crops, labelled: Sequence[Annotated], classes: int, seed: int) -> None:
+        self.size = own.size
+        self._own = own
+        self._spread = Crops(labelled, classes, own.size, seed=mixed(seed, 5))
+
+    def draw(self, step: int, batch: int, share: float = 0.0) -> Batch:
+        """Cut the crops of a step; one alone is of what people annotated."""
+        own = self._own.draw(step, batch, share)
+        if batch < 2:
+            return own
+        spread = self._spread.draw(step, batch // 2, share)
+        first = batch - batch // 2
+        return replace(
+            own,
+            images=torch.cat([own.images[:first], spread.images]),
+            truth=torch.cat([own.truth[:first], spread.truth]),
+        )
+
+
 def mixed(*parts: int) -> int:
     """One seed of several numbers."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)

@@ -168,9 +168,14 @@ class Loop:
         self._reported = self._saved = time.monotonic()
         self._listen: Listen = ignore
         self._progress: Progress = NULL
+        self._until = 1.0
 
     def run(
-        self, listen: Listen = ignore, progress: Progress = NULL, cancel: CancelToken = NEVER
+        self,
+        listen: Listen = ignore,
+        progress: Progress = NULL,
+        cancel: CancelToken = NEVER,
+        until: float = 1.0,
     ) -> Outcome:
         """Train until the budget is spent or the token is set; what was learned is kept.
 
@@ -180,6 +185,8 @@ class Loop:
             Told how it stands, about once a second and at each validation.
         progress, cancel
             Told of each step; looked at before each layer.
+        until : float
+            Share of the budget at which it ends; another run goes on from there.
 
         Returns
         -------
@@ -195,7 +202,7 @@ class Loop:
             If the losses are no numbers any more.
         """
         state, budget = self.state, self._budget
-        self._listen, self._progress = listen, progress
+        self._listen, self._progress, self._until = listen, progress, until
         device = self._ranks.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             if state.step == 0 and state.before is None:
@@ -219,7 +226,7 @@ class Loop:
         while True:
             share = math.inf if cancel.cancelled else budget.share(state.step)
             share = self._ranks.agree(share)
-            if share >= 1:
+            if share >= self._until:
                 return math.isinf(share)
             rate = self._rate(share)
             try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Axis = Literal["Z", "T"]
 Place = tuple[int, int]
@@ -100,6 +100,29 @@ def turns(length: int, annotated: Collection[int]) -> list[Turn]:
         sides = tuple(s for s in (-1, 1) if distance and frame + s * distance in annotated)
         found.append(Turn(frame, distance, sides))
     return sorted(found, key=lambda turn: (turn.distance, turn.frame))
+
+
+def rounds(turns: Sequence[Turn], most: int) -> list[list[Turn]]:
+    """Part turns into rounds of neighbouring distances.
+
+    Parameters
+    ----------
+    turns : sequence of Turn
+        Ascending in the distance.
+    most : int
+        Rounds, at most.
+
+    Returns
+    -------
+    list of list of Turn
+        About as many distances in each; the annotated frames are in the first.
+    """
+    distances = max(turn.distance for turn in turns)
+    each = -(-distances // most) or 1
+    found: list[list[Turn]] = [[] for _ in range(-(-distances // each) or 1)]
+    for turn in turns:
+        found[max(0, turn.distance - 1) // each].append(turn)
+    return found
 
 
 def looked_at(frame: int, strokes: Mapping[int, Mapping[int, int]]) -> list[int]:

@@ -73,26 +73,38 @@ def propagate(
     channel: int | None,
     leak: float,
     stop_below: float,
-    previous: Spread | None,
+    fine_tune: bool = False,
+    stop: Path | None = None,
+    previous: Spread | None = None,
     progress: Progress = NULL,
     cancel: CancelToken = NEVER,
 ) -> Spread:
-    """Spread labels from the painted frames of an image to all others."""
+    """Spread labels from the painted frames of an image to all others.
+
+    Once there is a file `stop` it ends, and what is labelled by then is kept.
+    """
     from napari_infoleak import api
 
-    return api.propagate(
-        pixels.image(),
-        whole(annotation, pixels.axes),
-        axis,
-        model,
-        support=_support(supports, channel, cancel) or None,
-        channel=channel,
-        leak=leak,
-        stop_below=stop_below,
-        previous=previous,
-        progress=progress,
-        cancel=cancel,
-    )
+    try:
+        spread = api.propagate(
+            pixels.image(),
+            whole(annotation, pixels.axes),
+            axis,
+            model,
+            support=_support(supports, channel, cancel) or None,
+            channel=channel,
+            leak=leak,
+            stop_below=stop_below,
+            fine_tune=fine_tune,
+            previous=previous,
+            progress=progress,
+            cancel=cancel if stop is None else _StopOrCancel(stop, cancel),
+        )
+    finally:
+        if stop is not None:
+            stop.unlink(missing_ok=True)
+    cancel.check()
+    return spread
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +237,76 @@ def add_class(
         for what in ("before", "after", "agreement")
     )
     return Trained(output, before, after, grown.stopped, agreement, model)
+
+
+@dataclass(frozen=True)
+class Small:
+    """A model that was made small.
+
+    Parameters
+    ----------
+    path : str
+        Its file.
+    size, seconds : (float, float)
+        Megabytes, and seconds a megapixel, of the model that taught it and of itself.
+    rows : sequence of mapping
+        A class each: its name, its overlap with paint before and after (None where nothing is
+        painted), how far both models agree, and whether it is rare.
+    stopped : bool
+        Whether it was stopped before its time.
+    origin : str
+        The model that taught it.
+    """
+
+    path: str
+    size: tuple[float, float]
+    seconds: tuple[float, float]
+    rows: Sequence[Mapping[str, Any]]
+    stopped: bool
+    origin: str
+
+
+def shrink(
+    pixels: Pixels,
+    annotation: Painted | Any | None,
+    supports: Sequence[tuple[Pixels, Painted | Any]],
+    *,
+    classes: Sequence[Mapping[str, Any]],
+    channel: int | None,
+    model: str,
+    minutes: float,
+    output: str,
+    progress: Progress = NULL,
+    cancel: CancelToken = NEVER,
+) -> Small:
+    """Let a model teach a small one, on an image, its own paint and that of other images."""
+    from napari_infoleak import api
+    from napari_infoleak.core.classes import ClassTable
+
+    own = [] if annotation is None else [(pixels, annotation)]
+    support = _support([*own, *supports], channel, cancel)
+    table = ClassTable.from_json(classes)
+    stop = stop_file(Path(output))
+    try:
+        made = api.shrink(
+            model,
+            [pixels.image()],
+            annotations=support.with_classes(table) if support else None,
+            minutes=minutes,
+            channel=channel,
+            output=output,
+            progress=progress,
+            cancel=_StopOrCancel(stop, cancel),
+        )
+    finally:
+        stop.unlink(missing_ok=True)
+    cancel.check()
+    told = made.provenance["shrunk"]
+    size, seconds = (
+        (told[what]["before"], told[what]["after"]) for what in ("bytes", "seconds_per_megapixel")
+    )
+    megabytes = (size[0] / 1e6, size[1] / 1e6)
+    return Small(output, megabytes, seconds, told["table"], made.stopped, model)
 
 
 def _support(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSignalBlocker, Signal
-from qtpy.QtWidgets import QComboBox, QDoubleSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox
 
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.confidence_plot import ConfidencePlot
@@ -54,6 +54,9 @@ class SpreadPanel(Section):
         self.stop.setPrefix("confidence < ")
         self.stop.setSpecialValueText("never")
         self.stop.setToolTip(TIPS["spread.stop"])
+        self.learn = QCheckBox("Learn on the way")
+        self.learn.setToolTip(TIPS["spread.learn"])
+        self.keep = ActionButton("Stop and keep", "spread.keep")
         self.start = ActionButton("Spread", "spread.start")
         self.next = ActionButton("Paint here next", "spread.next")
         self.reason = quiet_label()
@@ -68,8 +71,15 @@ class SpreadPanel(Section):
     def spread(self) -> None:
         """Spread what is painted over all frames."""
         self._limit = self.stop.value()
-        if self._spreading.start(str(self.axis.currentData()), self._limit):
+        axis, learn = str(self.axis.currentData()), self.learn.isChecked()
+        if self._spreading.start(axis, self._limit, fine_tune=learn):
             self.set_open(True)
+        self.refresh()
+
+    def stop_and_keep(self) -> None:
+        """Let no more frames be labelled; those that are stay so."""
+        self._spreading.stop_and_keep()
+        self.keep.set_reason("It is about to stop.")
 
     def go_next(self) -> None:
         """Go to the frame on which paint is most needed."""
@@ -83,6 +93,8 @@ class SpreadPanel(Section):
         self.start.set_reason(reason)
         nowhere = self._result is None or self._result.paint_next is None
         self.next.set_reason("Spread first; then it is known." if nowhere else "")
+        self.keep.setVisible(self._spreading.learning)
+        self.keep.set_reason("")
         quiet = self._state.busy or self._state.source is None
         again = steps.next_step(self._state) == "spread"
         self.start.set_primary(again)
@@ -98,7 +110,9 @@ class SpreadPanel(Section):
     def _lay_out(self) -> None:
         self.add_row("Along", self.axis)
         self.add_row("Stop at", self.stop)
+        self.add_row("", self.learn)
         self.add_row("", side_by_side(self.start, self.next, stretch=-1))
+        self.add_row("", self.keep)
         self.add_row("", self.reason)
         self.add_row("", self.plot)
         self.add_row("", self.words)
@@ -106,6 +120,7 @@ class SpreadPanel(Section):
     def _connect(self) -> None:
         self.start.clicked.connect(self.spread)
         self.next.clicked.connect(self.go_next)
+        self.keep.clicked.connect(self.stop_and_keep)
         self.plot.chosen.connect(self._spreading.show_frame)
         self._spreading.spread.connect(self._take)
         self._viewer.dims.events.current_step.connect(self._moved)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,9 +52,16 @@ class Spreading(QObject):
         self._state, self._worker = state, worker
         self._segmenting, self._viewer = segmenting, viewer
         self._last: tuple[Source, Spread] | None = None
+        self._stop: Path | None = None
+        worker.ended.connect(self._over)
         state.events.source.connect(self._forget)
 
-    def start(self, axis: str, stop_below: float) -> bool:
+    @property
+    def learning(self) -> bool:
+        """Whether a model learns on the way just now."""
+        return self._stop is not None
+
+    def start(self, axis: str, stop_below: float, *, fine_tune: bool = False) -> bool:
         """Spread what is painted on the image; False if that is not possible now."""
         state, source = self._state, self._state.source
         if source is None:
@@ -79,21 +89,37 @@ class Spreading(QObject):
             if source is state.source:
                 self.spread.emit(result)
 
-        return self._worker.start(
+        stop = Path(tempfile.mkdtemp(prefix="infoleak-")) / "stop" if fine_tune else None
+        started = self._worker.start(
             f"Spreading labels along {axis}",
             f"{jobs.HERE}.propagate",
             take,
             **request,
             axis=axis,
             stop_below=stop_below,
+            fine_tune=fine_tune,
+            stop=stop,
             previous=None if self._last is None else self._last[1],
         )
+        if started:
+            self._stop = stop
+        return started
+
+    def stop_and_keep(self) -> None:
+        """End it before all frames have had their turn; those that are labelled stay so."""
+        if self._stop is not None:
+            self._stop.touch()
 
     def show_frame(self, frame: SpreadFrame) -> None:
         """Bring a frame on screen; the field of view stays where it is."""
         source = self._state.source
         if source is not None:
             show_plane(self._viewer, source, frame.t, frame.z)
+
+    def _over(self) -> None:
+        if self._stop is not None:
+            shutil.rmtree(self._stop.parent, ignore_errors=True)
+            self._stop = None
 
     def _forget(self, source: Any) -> None:
         """Another image, or another meaning of its axes."""

@@ -70,6 +70,9 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "on from it: the frames behind it wait until you paint there.",
         "spread.start": "Label the frames next to what you painted, then those next to these, and\n"
         "so on. After a correction only the frames that depend on it are labelled anew.",
+        "spread.learn": "A copy of the model learns from what you painted, and from the frames\n"
+        "that were labelled before, the nearest first: a minute or so more.",
+        "spread.keep": "Stop now; the frames that are labelled by then stay so.",
         "spread.plot": "Confidence of each frame. Click a point to go to its frame.",
         "spread.next": "Go to the frame on which paint is most needed.",
         "train.method": "How the model learns; a sentence about it stands below.",
@@ -80,7 +83,9 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "Some of the paint is kept apart, to see how good the model is.",
         "train.add": "Let the painted class join the chosen model, which keeps the others.\n"
         "The model itself stays as it is: you can go back to it.",
-        "train.back": "Use the model from before the class joined it; both files stay.",
+        "train.back": "Use the model from before; both files stay.",
+        "train.small": "Let the chosen model teach a small one, a quarter of its size, on this\n"
+        "image. No paint is needed; what is painted is learned from, and both are judged by it.",
         "train.keep": "Stop now; what was learned becomes the model.",
         "cells.method": "Watershed floods from the middle of each cell and is fast.\n"
         "Multicut joins the pieces again where a membrane is only faint.",

@@ -178,7 +178,7 @@ class Reader:
 
     def __init__(self, segmenter: AnnotationLeakage, classes: ClassTable, crops: int) -> None:
         self.classes = classes
-        self._crops = crops
+        self.crops = crops
         self._net = segmenter.net
         self._answering = segmenter
 
@@ -206,9 +206,9 @@ class Reader:
             with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
                 features = self._net.body(batch.images).float()
             found: dict[str, list[Tensor]] = {}
-            for start in range(0, len(batch), self._crops):
-                task = self._episode(batch, slice(start, start + self._crops), rng)
-                own = features[start : start + self._crops]
+            for start in range(0, len(batch), self.crops):
+                task = self._episode(batch, slice(start, start + self.crops), rng)
+                own = features[start : start + self.crops]
                 for name, values in episode_losses(self._net, own, task, rng).items():
                     found.setdefault(name, []).extend(values)
             return {
@@ -219,12 +219,13 @@ class Reader:
 
     def remember(self, support: SupportSet) -> LeakageMemory:
         """Make a memory by the weights as they are now."""
-        header = self._answering.header()
-        offset = float(header["membrane_offset"])
-        self._answering = AnnotationLeakage(
-            self._net, self._answering.classes, membrane_offset=offset
-        )
+        self._answering = self.built()
         return self._answering.remember(support)
+
+    def built(self) -> AnnotationLeakage:
+        """Make the segmenter of the weights as they are now; they are shared with it."""
+        offset = self._answering.membrane_offset
+        return AnnotationLeakage(self._net, self._answering.classes, membrane_offset=offset)
 
     def scores(self, tiles: Tensor, memory: LeakageMemory) -> Tensor:
         """Answer tiles by a memory that was just made."""

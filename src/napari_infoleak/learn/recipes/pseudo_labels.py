@@ -9,7 +9,6 @@ often they are drawn. Taking the planes of a stack for frames is ours.
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -19,7 +18,7 @@ from napari_infoleak.core.progress import NULL
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.infer.tiles import up_to
 from napari_infoleak.io.weights import load_weights, save_weights
-from napari_infoleak.learn.batches import Annotated, Crops, annotated, as_support, mixed
+from napari_infoleak.learn.batches import Annotated, Crops, Halves, annotated, as_support, mixed
 from napari_infoleak.learn.fit import fit
 from napari_infoleak.learn.frames import by_distance
 from napari_infoleak.learn.recipes.supervised import crop_size, parted
@@ -174,7 +173,7 @@ class Spreading:
         self._seed = seed
         self._labelled: list[Annotated] = []
         self._done = 0
-        self._spread: Crops | None = None
+        self._spread: Halves | None = None
 
     @property
     def labelled(self) -> Sequence[Annotated]:
@@ -186,16 +185,7 @@ class Spreading:
         while self._done < self._due(share):
             self._label(self._done)
             self._done += 1
-        own = self._own.draw(step, batch, share)
-        if self._spread is None or batch < 2:
-            return own
-        spread = self._spread.draw(step, batch // 2, share)
-        first = batch - batch // 2
-        return replace(
-            own,
-            images=torch.cat([own.images[:first], spread.images]),
-            truth=torch.cat([own.truth[:first], spread.truth]),
-        )
+        return (self._spread or self._own).draw(step, batch, share)
 
     def _due(self, share: float) -> int:
         """How many rounds have had their turn."""
@@ -221,8 +211,7 @@ class Spreading:
         ]
         if any(bool(one.labels.any()) for one in self._labelled):
             classes = len(self._segmenter.classes)
-            seed = mixed(self._seed, 5)
-            self._spread = Crops(self._labelled, classes, self.size, seed=seed)
+            self._spread = Halves(self._own, self._labelled, classes, self._seed)
 
     def _answer(self, image: Tensor) -> Tensor:
         """(1 1 Y X) of grey -> (1 Y X), one more than the place of the class, 0 where unsure."""

@@ -85,6 +85,20 @@ def parted(
         If less than two classes are painted.
     """
     data = annotated(support, classes, dims, frames, settings.depth)
+    refuse_one_class(data, classes)
+    if validation is not None:
+        return data, annotated(validation, classes, dims)
+    return hold_out(data, len(classes), settings.seed) if settings.hold_out else (data, [])
+
+
+def refuse_one_class(data: Sequence[Annotated], classes: ClassTable) -> None:
+    """Refuse to learn where there is nothing to tell apart.
+
+    Raises
+    ------
+    BadInput
+        If less than two classes are painted.
+    """
     found = counts(data, len(classes)).tolist()
     painted = [number for number, count in zip(classes.ids, found, strict=True) if count]
     if len(painted) < 2:
@@ -93,9 +107,6 @@ def parted(
             if painted
             else "nothing is annotated; paint at least one stroke of each of two classes"
         )
-    if validation is not None:
-        return data, annotated(validation, classes, dims)
-    return hold_out(data, len(classes), settings.seed) if settings.hold_out else (data, [])
 
 
 def crop_size(settings: TrainConfig, multiple_of: int, dims: int = 2) -> tuple[int, int, int]:
