@@ -46,4 +46,4 @@ def test_a_newcomer_gets_there(task: str, environment: dict[str, str], tmp_path:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_journey_goes_on_after_a_kill(environment: dict[str, str], tmp_path: Path) -> None:
     run(environment, FOLDER / "journey.py", tmp_path)
-    assert (tmp_path / "journey-restored.png").is_file()
+    assert (tmp_path / "journey-resume.png").is_file()
