@@ -68,7 +68,7 @@ def main() -> None:
     kept = Kept(options.json)
     parts = load(options.data, SET, every_class=True)
     runs = 0
-    for seed, order, arm in product(range(options.seeds), options.orders, ARMS):
+    for seed, order, arm in product(options.seeds, options.orders, options.arms):
         if runs == options.most:
             break
         key: Row = {"new": order if arm != JOINT else "", "arm": arm, "seed": seed}
@@ -196,10 +196,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     folder_options(parser)
     parser.add_argument("--work", type=Path, default=Path(os.environ.get("TMPDIR", "work")))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--first", type=int, default=200, help="steps for four classes")
     parser.add_argument("--then", type=int, default=200, help="steps for the fifth")
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS)
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--most", type=int, default=-1, help="stop after so many runs")
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--publish", action="store_true", help="put the table into the pages")

@@ -1,7 +1,8 @@
 """Crops of what is annotated, a batch a step.
 
 Every crop is drawn around an annotated pixel: one in two around a pixel of a class that is drawn
-first, so that rare classes and thin strokes are learned from as often as large surfaces.
+first, so that rare classes and thin strokes are learned from as often as large surfaces. Where a
+class is to be learned above all, it is first drawn whether a crop is around that one.
 """
 
 from __future__ import annotations
@@ -191,6 +192,8 @@ class Crops:
     dims : {2, 3}
         Whether crops have the axis z.
     augment : Augment
+    above_all : int, optional
+        Place of an annotated class that one crop in two is drawn around.
     seed : int
     rank : int
         Of this process among those that train together.
@@ -204,6 +207,7 @@ class Crops:
         *,
         dims: int = 2,
         augment: Augment | None = None,
+        above_all: int | None = None,
         seed: int = 0,
         rank: int = 0,
     ) -> None:
@@ -211,6 +215,7 @@ class Crops:
         self.size = size
         self._dims = dims
         self._augment = augment or Augment()
+        self._above_all = above_all
         self._seed = seed
         self._rank = rank
         count = counts(self.data, classes)
@@ -255,10 +260,13 @@ class Crops:
 
     def _place(self, generator: torch.Generator) -> tuple[int, tuple[int, int, int]]:
         """A volume, and an annotated pixel of it."""
-        odds = self._odds
-        if bool(torch.rand((), generator=generator) < 0.5):
+        odds, chosen = self._odds, None
+        if self._above_all is not None and bool(torch.rand((), generator=generator) < 0.5):
+            chosen = torch.tensor([self._above_all])
+        elif bool(torch.rand((), generator=generator) < 0.5):
             of_class = odds.sum(0)
             chosen = torch.multinomial((of_class > 0).double(), 1, generator=generator)
+        if chosen is not None:
             odds = torch.zeros_like(odds).index_copy_(1, chosen, odds[:, chosen])
         index = int(torch.multinomial(odds.flatten(), 1, generator=generator))
         volume, number = divmod(index, odds.shape[1])

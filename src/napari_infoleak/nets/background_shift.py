@@ -14,36 +14,29 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
-def unbiased_cross_entropy(scores: Tensor, truth: Tensor, host: int, old: int) -> Tensor:
-    """Cross-entropy where "host" means any of the old classes.
+def unbiased_cross_entropy(scores: Tensor, among: Sequence[int], where: Tensor) -> Tensor:
+    """Cross-entropy of pixels of which no more is known than that they are of one of some classes.
 
-    For annotations that mark the new classes and call all else host.
+    "Host", said before a new class was thought of, means host or new; "not new" any old class.
 
     Parameters
     ----------
     scores : Tensor, shape (B, K, *S)
-        Old classes first.
-    truth : Tensor, shape (B, *S), int64
-        -1 where nothing is annotated.
-    host : int
-        Place of the host.
-    old : int
-        Number of old classes.
+    among : sequence of int
+        Places of these classes.
+    where : Tensor, shape (B, *S), bool
+        Pixels that count.
 
     Returns
     -------
     Tensor, scalar
-        Mean over annotated pixels; 0 if there is none.
+        Mean over these pixels; 0 if there is none.
     """
-    logs = scores.float().log_softmax(1)
-    own = logs.gather(1, truth.clamp(min=0)[:, None])[:, 0]
-    any_old = logs[:, :old].logsumexp(1)
-    seen = truth >= 0
-    gain = torch.where(truth == host, any_old, own)
-    return -(gain * seen).sum() / seen.sum().clamp(min=1)
+    logs = scores.float().log_softmax(1)[:, list(among)].logsumexp(1)
+    return -(logs * where).sum() / where.sum().clamp(min=1)
 
 
 def unbiased_distillation(scores: Tensor, before: Tensor, host: int, where: Tensor) -> Tensor:
@@ -62,15 +55,20 @@ def unbiased_distillation(scores: Tensor, before: Tensor, host: int, where: Tens
     Returns
     -------
     Tensor, scalar
-        Cross-entropy, a mean over these pixels and the old classes; 0 if there is no pixel.
+        Cross-entropy, a mean over the old classes. Pixels that the old network called the same
+        count as much together as those of any other class, for rare classes are forgotten first.
+        0 if there is no pixel.
     """
     old = before.shape[1]
     logs = scores.float().log_softmax(1)
     merged = logs[:, :old].clone()
     merged[:, host] = torch.cat([logs[:, host : host + 1], logs[:, old:]], 1).logsumexp(1)
     share = before.detach().float().softmax(1)
-    per_pixel = -(share * merged).mean(1)
-    return (per_pixel * where).sum() / where.sum().clamp(min=1)
+    per_pixel = -(share * merged).mean(1)[where]
+    said = share.argmax(1)[where]
+    total = per_pixel.new_zeros(old).index_add(0, said, per_pixel)
+    count = torch.bincount(said, minlength=old)
+    return (total / count.clamp(min=1)).sum() / (count > 0).sum().clamp(min=1)
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ were. The parts are those of `nets.background_shift`; sure answers as labels are
 from __future__ import annotations
 
 import copy
-import itertools
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from napari_infoleak.nets.background_shift import (
 )
 from napari_infoleak.nets.class_vectors import VectorHead, drawn, relation_divergence
 from napari_infoleak.nets.heads import evidence, imprint
+from napari_infoleak.nets.losses import cross_entropy
 from napari_infoleak.nets.modes import as_at_test
 from napari_infoleak.segmenters.wrapped import Wrapped
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_infoleak.segmenters.supervised import SupervisedSegmenter
 
 KEEP = 10.0
+EVENLY = 1.0
 _SURE = 0.7  # from this probability on, or the median of its class, an old answer is a label
 _MOST = 2048  # pixels of a class that these are found from
 
@@ -140,9 +141,9 @@ class Growing(Wrapped):
     entry : ClassEntry
         The new class.
     lower : float
-        Weight of lower-layer leakage: which pixels of a class are alike after the second level,
-        which does not learn, teaches which are alike in the end. After Nagata, Ono, Hotta 2024,
-        arXiv 2409.11329, reconstructed.
+        Weight of lower-layer leakage: which pixels of a class were alike after the second level
+        of the network from before teaches which are alike in the end. After Nagata, Ono, Hotta
+        2024, arXiv 2409.11329, reconstructed.
 
     Raises
     ------
@@ -170,17 +171,6 @@ class Growing(Wrapped):
         """Those of the segmenter, and the network from before."""
         return [*self.segmenter.modules(), self.before]
 
-    def groups(self) -> dict[str, Iterable[nn.Parameter]]:
-        """As the segmenter has them, but for the first two levels of the network."""
-        body = getattr(self.segmenter.net, "body", None)
-        first = [getattr(body, "stem", None), *list(getattr(body, "down", ()))[:1]]
-        parts = [part.parameters() for part in first if isinstance(part, nn.Module)]
-        fixed = {id(one) for one in itertools.chain.from_iterable(parts)}
-        return {
-            name: [one for one in parameters if id(one) not in fixed]
-            for name, parameters in self.segmenter.groups().items()
-        }
-
     @torch.no_grad()
     def begin(self, sample: Batch) -> None:
         """See what the new pixels look like, what they were called before, and begin as that."""
@@ -207,42 +197,44 @@ class Growing(Wrapped):
         for part in net.modules():
             if isinstance(part, _BatchNorm):
                 part.eval()
-        before, features = self.before.answer(batch.images)
+        with _watched(_second_level(self.before.net)) as shallow:
+            before, features = self.before.answer(batch.images)
         known, earlier, old = self.codes.read(batch.truth)
-        truth = self._labelled(known, earlier, old, before, features)
-        told = replace(batch, truth=truth, balance=batch.balance[: len(self.classes)])
-        with _watched(net.head) as seen, _watched(_second_level(net)) as shallow:
+        given = torch.where(known >= 0, known, earlier)
+        hidden = (given == host) & (known < 0) & self.before.strange(features)
+        labels = self._labelled(given, hidden, old, before, features)
+        told = replace(batch, truth=labels, balance=batch.balance[: len(self.classes)])
+        with _watched(net.head) as seen:
             terms: dict[str, Tensor] = self.segmenter.loss(told)
         scores = _sized(seen[1], batch.images)
-        where = known < self.known
-        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, where)
-        unsure = old & (truth < 0)
-        if bool(unsure.any()):
-            not_new = torch.where(unsure, host, -1)
-            terms["not new"] = unbiased_cross_entropy(scores, not_new, host, self.known)
+        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, given < self.known)
+        terms["evenly"] = EVENLY * cross_entropy(scores, labels, _evenly(labels, scores.shape[1]))
+        terms["not new"] = unbiased_cross_entropy(scores, range(self.known), old & (labels < 0))
         if self.lower and shallow:
             own, below = (_sized(one, batch.images) for one in (seen[0], shallow[1]))
-            terms["from below"] = self.lower * _within_classes(below, own, truth, self.codes)
+            terms["from below"] = self.lower * _within_classes(below, own, labels, self.codes)
         return terms
 
     def _labelled(
-        self, known: Tensor, earlier: Tensor, old: Tensor, before: Tensor, features: Tensor
+        self, given: Tensor, hidden: Tensor, old: Tensor, before: Tensor, features: Tensor
     ) -> Tensor:
-        """What to learn from: what is known, and what was said before of what is surely not new.
+        """What to learn from: annotations, and what was said before of what is surely not new.
 
         A pixel that was called host and looks like the new class may be either, and is left out.
         """
         said = self.before.surely(before)
-        open_ = self.before.strange(features) & ~old
-        earlier = torch.where((earlier == self.before.host) & open_, -1, earlier)
-        said = torch.where((said == self.before.host) & open_, -1, said)
-        labels = torch.where(known >= 0, known, earlier)
-        return torch.where(labels >= 0, labels, said)
+        unsure = (said == self.before.host) & self.before.strange(features) & ~old
+        return torch.where(given >= 0, given, said.masked_fill(unsure, -1)).masked_fill(hidden, -1)
 
     def settled(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Average weights with those from before, once the new class is learned."""
         before = {name: one.cpu() for name, one in self.before.net.state_dict().items()}
         return woven(before, tensors, self.known, 1)
+
+
+def _evenly(labels: Tensor, classes: int) -> Tensor:
+    """Weights with which all classes that are there count the same."""
+    return 1 / torch.bincount(labels[labels >= 0], minlength=classes).clamp(min=1)
 
 
 def _some(points: Tensor) -> Tensor:

@@ -109,7 +109,8 @@ def growing(
     crop = crop_size(settings, step)
 
     def crops(rank: int) -> Crops:
-        return Crops(data, learner.codes.count, crop, seed=settings.seed, rank=rank)
+        new = learner.known
+        return Crops(data, learner.codes.count, crop, above_all=new, seed=settings.seed, rank=rank)
 
     outcome = fit(learner, crops, settings, **run)
     tensors = learner.settled(outcome.tensors) if settle else outcome.tensors
