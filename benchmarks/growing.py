@@ -38,9 +38,7 @@ PAINTED = 4  # planes on which the new class is painted
 SIZES = {"widths": (8, 16, 32, 64), "features": 16}
 FOUR, JOINT = "four classes", "joint training"
 NAIVE, ALONE, REPLAY = "naive training", "added, no replay", "added, with replay"
-MEAN, REPLAY_MEAN = "added, no replay, averaged", "added, with replay, averaged"
-ARMS = (FOUR, NAIVE, REPLAY, ALONE, JOINT, REPLAY_MEAN, MEAN)
-AVERAGED = (MEAN, REPLAY_MEAN)
+ARMS = (FOUR, NAIVE, REPLAY, ALONE, JOINT)
 FORGETS, FORGETS_ALONE, OF_JOINT = 0.02, 0.05, 0.9
 
 PROTOCOL = """\
@@ -48,8 +46,7 @@ PROTOCOL = """\
 {first} steps on the eight planes of the train part with four classes, in which the fifth is called
 intracellular; then {then} steps for the fifth, painted wholly on {painted} of these planes and
 nothing else with it. *Naive* is training on in the usual way, with all that is not the new class
-called intracellular. *With replay* the eight planes of four classes are given again. *Averaged*:
-with the weights from before. *Joint* is
+called intracellular. *With replay* the eight planes of four classes are given again. *Joint* is
 {both} steps on all five classes of all eight planes, from nothing: the ceiling. The two planes of
 the val part are answered. Old: mean IoU of the four old classes, of *four classes* by the
 annotation that calls the new class intracellular, of all others by the real one. Median over seeds,
@@ -68,7 +65,7 @@ def main() -> None:
     kept = Kept(options.json)
     parts = load(options.data, SET, every_class=True)
     runs = 0
-    for seed, order, arm in product(options.seeds, options.orders, options.arms):
+    for seed, order, arm in product(options.seeds, options.orders, ARMS):
         if runs == options.most:
             break
         key: Row = {"new": order if arm != JOINT else "", "arm": arm, "seed": seed}
@@ -133,9 +130,8 @@ class Run:
             [(images, new)],
             class_id=self._new,
             complete=True,
-            replay=replay if arm in (REPLAY, REPLAY_MEAN) else None,
+            replay=replay if arm == REPLAY else None,
             steps=then,
-            settle=arm in AVERAGED,
             **self._settings(),
         )
 
@@ -200,7 +196,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=200, help="steps for four classes")
     parser.add_argument("--then", type=int, default=200, help="steps for the fifth")
     parser.add_argument("--orders", nargs="+", default=list(ORDERS), choices=ORDERS)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--most", type=int, default=-1, help="stop after so many runs")
     parser.add_argument("--json", type=Path, help="keep every figure here, and go on from it")
     parser.add_argument("--publish", action="store_true", help="put the table into the pages")

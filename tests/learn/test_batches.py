@@ -39,6 +39,12 @@ def test_a_class_of_one_pixel_is_seen_often() -> None:
     assert 10 < sum(seen) < 60
 
 
+def test_a_class_may_be_drawn_above_all() -> None:
+    crops = Crops(one_pixel(), 2, (1, 16, 16), augment=NONE, above_all=1)
+    seen = [bool((crops.draw(step, 1).truth == 1).any()) for step in range(100)]
+    assert sum(seen) >= 60
+
+
 def test_the_crops_of_a_step_depend_on_seed_step_and_rank_alone() -> None:
     data = annotated(painted(), painted().classes)
     first = Crops(data, 2, (1, 16, 16), seed=3)

@@ -1,8 +1,9 @@
 """A class joins a trained segmenter, whatever its method: learn the new one, keep the old ones.
 
-The network from before is the teacher. What it says of pixels that are not annotated is kept, its
-sure answers are learned from like annotations, and the first levels and all statistics stay as they
-were. The parts are those of `nets.background_shift`; sure answers as labels are after Cha et al.
+The network from before is the teacher. What it says of pixels that are not known to be new is kept,
+its sure answers are learned from like annotations, and all statistics stay as they were. Rare
+classes, the new one among them, count as much as frequent ones, in what is learned and in what is
+kept. The parts are those of `nets.background_shift`; sure answers as labels are after Cha et al.
 2021 (SSUL, arXiv 2106.11562), where it is asked is ours.
 """
 
