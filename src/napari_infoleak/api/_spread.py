@@ -341,10 +341,10 @@ def _classes(known: SupportSet, segmenter: Segmenter) -> ClassTable:
     from napari_infoleak.segmenters.supervised import SupervisedSegmenter
 
     table = known.classes.with_ids(known.class_ids)
-    if not isinstance(segmenter, SupervisedSegmenter):
-        return table
-    mine = [one for one in segmenter.classes if one.id not in known.class_ids]
-    return type(table)(tuple(sorted([*table, *mine], key=lambda one: one.id)))
+    found = [table[number] for number in known.class_ids]
+    if isinstance(segmenter, SupervisedSegmenter):
+        found += [one for one in segmenter.classes if one.id not in known.class_ids]
+    return type(table)(tuple(sorted(found, key=lambda one: one.id)))
 
 
 def _painted(paint: Any, series: Series) -> dict[int, Any]:
