@@ -14,10 +14,9 @@ FOLDER = Path(__file__).parents[2] / "docs" / "images"
 if not FOLDER.is_dir():
     pytest.skip("not a checkout", allow_module_level=True)
 
-OTHERS = ("mitochondria", "cells", "time", "fiji")
-TASKS = ("membranes", *(pytest.param(task, marks=pytest.mark.recorded) for task in OTHERS))
+TASKS = ("membranes", "mitochondria", "cells", "time", "fiji")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.recorded]
 
 
 @pytest.fixture
@@ -44,7 +43,6 @@ def test_a_newcomer_gets_there(task: str, environment: dict[str, str], tmp_path:
     assert (tmp_path / f"task-{task}.png").stat().st_size > 10_000
 
 
-@pytest.mark.recorded
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_a_journey_goes_on_after_a_kill(environment: dict[str, str], tmp_path: Path) -> None:
     run(environment, FOLDER / "journey.py", tmp_path)
