@@ -227,9 +227,7 @@ class AnnotationLeakage:
         patches = torch.cat([part.patches for part in parts])[kept]
         values = torch.stack([patches == k for k in ids], 1).float()
         places = torch.cat([origin[:, None], torch.cat([part.places for part in parts])], 1)
-        painted = _painted(planes, ids)
-        parts = [part for part, plane in zip(parts, planes, strict=True) if plane in painted]
-        shares = [w for w, plane in zip(weights, planes, strict=True) if plane in painted]
+        painted, parts, shares = _learned_from(planes, parts, ids)
         affinity = _affinity(parts, shares, ids)
         return LeakageMemory(
             class_ids=ids,
@@ -477,19 +475,29 @@ def _painted(planes: Sequence[SupportPlane], ids: tuple[int, ...]) -> Sequence[S
     return permanent if held == set(ids) else planes
 
 
-def _pixel_rule(
+def _learned_from(
     planes: Sequence[SupportPlane], parts: Sequence[EncodedPlane], ids: tuple[int, ...]
-) -> Tensor:
-    """A rule of what is painted, as a head, see `pixel_rule`."""
+) -> tuple[Sequence[SupportPlane], list[EncodedPlane], list[float]]:
+    """Planes that rules are learned from, what they are encoded to, and their weights."""
     painted = _painted(planes, ids)
     used = [
         (part, weight)
         for part, plane, weight in zip(parts, planes, _weights(planes), strict=True)
         if plane in painted
     ]
-    classes = torch.searchsorted(torch.tensor(ids), torch.cat([part.pixel_ids for part, _ in used]))
-    weights = torch.cat([torch.full((len(part.pixels),), weight) for part, weight in used])
-    inputs = torch.cat([part.pixels for part, _ in used])
+    return painted, [part for part, _ in used], [weight for _, weight in used]
+
+
+def _pixel_rule(
+    planes: Sequence[SupportPlane], parts: Sequence[EncodedPlane], ids: tuple[int, ...]
+) -> Tensor:
+    """A rule of what is painted, as a head, see `pixel_rule`."""
+    _, used, shares = _learned_from(planes, parts, ids)
+    classes = torch.searchsorted(torch.tensor(ids), torch.cat([part.pixel_ids for part in used]))
+    weights = torch.cat(
+        [torch.full((len(p.pixels),), share) for p, share in zip(used, shares, strict=True)]
+    )
+    inputs = torch.cat([part.pixels for part in used])
     return fit_rule(inputs, classes, weights, others=_others(len(ids)))
 
 

@@ -43,11 +43,13 @@ def painted_pixels(features: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     ids : Tensor, shape (N,), int64
         At most so many of a class, spread evenly over its paint.
     """
+    painted = index.nonzero()  # once: a plane is large, and this is done after every stroke
+    ids = index[tuple(painted.T)]
     places = torch.cat(
         [
-            where[torch.linspace(0, len(where) - 1, min(len(where), _MOST)).long()]
-            for k in torch.unique(index[index > 0])
-            for where in [(index == k).nonzero()]
+            own[torch.linspace(0, len(own) - 1, min(len(own), _MOST)).long()]
+            for k in ids.unique()
+            for own in [painted[ids == k]]
         ]
     )
     margin = max(AROUND) // 2

@@ -89,9 +89,15 @@ def kept(folder: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, An
                     with file.open(name) as place:
                         read = np.lib.format.read_array(place, allow_pickle=False)
                     arrays[name.removesuffix(".npy")] = read
-    except (OSError, ValueError, KeyError, EOFError, RuntimeError, zlib.error) as error:
-        raise BadInput(f"{path} is damaged") from error
-    except zipfile.BadZipFile as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        RuntimeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise BadInput(f"{path} is damaged") from error
     return arrays, told
 

@@ -6,6 +6,7 @@ and calls the same public functions as a script would, with the same defaults.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,7 +18,7 @@ from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
 from napari_infoleak.widgets.travel import Pixels, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from napari_infoleak.api import Result, Spread
     from napari_infoleak.core.region import Region
@@ -85,7 +86,7 @@ def propagate(
     """
     from napari_infoleak import api
 
-    try:
+    with _stoppable(stop, cancel) as token:
         spread = api.propagate(
             pixels.image(),
             whole(annotation, pixels.axes),
@@ -98,12 +99,8 @@ def propagate(
             fine_tune=fine_tune,
             previous=previous,
             progress=progress,
-            cancel=cancel if stop is None else _StopOrCancel(stop, cancel),
+            cancel=token,
         )
-    finally:
-        if stop is not None:
-            stop.unlink(missing_ok=True)
-    cancel.check()
     return spread
 
 
@@ -153,6 +150,19 @@ class _StopOrCancel(CancelToken):
         return self._file.exists()
 
 
+@contextmanager
+def _stoppable(stop: Path | None, cancel: CancelToken) -> Iterator[CancelToken]:
+    """Hand out a token that a file raises, too; the file goes, and a cancel is told, at the end."""
+    if stop is None:
+        yield cancel
+    else:
+        try:
+            yield _StopOrCancel(stop, cancel)
+        finally:
+            stop.unlink(missing_ok=True)
+    cancel.check()
+
+
 def train(
     pixels: Pixels,
     annotation: Painted | Any | None,
@@ -173,8 +183,7 @@ def train(
 
     own = [] if annotation is None else [(pixels, annotation)]
     support = _support([*own, *supports], channel, cancel)
-    stop = stop_file(Path(output))
-    try:
+    with _stoppable(stop_file(Path(output)), cancel) as token:
         model = api.train(
             support.with_classes(ClassTable.from_json(classes)),
             method=method,
@@ -182,11 +191,8 @@ def train(
             init=init,
             output=output,
             progress=progress,
-            cancel=_StopOrCancel(stop, cancel),
+            cancel=token,
         )
-    finally:
-        stop.unlink(missing_ok=True)
-    cancel.check()
     names = {entry.id: entry.name for entry in model.classes}
     before, after = (
         {names[number]: iou for number, iou in (score["iou"] if score else {}).items()}
@@ -217,8 +223,7 @@ def add_class(
     known = ClassTable.from_json(read_header(model).get("classes") or [])
     own = [] if annotation is None else [(pixels, annotation)]
     support = _support([*own, *supports], channel, cancel, {*known.ids, class_id})
-    stop = stop_file(Path(output))
-    try:
+    with _stoppable(stop_file(Path(output)), cancel) as token:
         grown = api.add_class(
             model,
             ClassTable.from_json(classes)[class_id].name,
@@ -227,11 +232,8 @@ def add_class(
             minutes=minutes,
             output=output,
             progress=progress,
-            cancel=_StopOrCancel(stop, cancel),
+            cancel=token,
         )
-    finally:
-        stop.unlink(missing_ok=True)
-    cancel.check()
     before, after, agreement = (
         {row["name"]: row[what] for row in grown.provenance["added"]["table"] if row[what]}
         for what in ("before", "after", "agreement")
@@ -286,8 +288,7 @@ def shrink(
     own = [] if annotation is None else [(pixels, annotation)]
     support = _support([*own, *supports], channel, cancel)
     table = ClassTable.from_json(classes)
-    stop = stop_file(Path(output))
-    try:
+    with _stoppable(stop_file(Path(output)), cancel) as token:
         made = api.shrink(
             model,
             [pixels.image()],
@@ -296,11 +297,8 @@ def shrink(
             channel=channel,
             output=output,
             progress=progress,
-            cancel=_StopOrCancel(stop, cancel),
+            cancel=token,
         )
-    finally:
-        stop.unlink(missing_ok=True)
-    cancel.check()
     told = made.provenance["shrunk"]
     size, seconds = (
         (told[what]["before"], told[what]["after"]) for what in ("bytes", "seconds_per_megapixel")
