@@ -128,22 +128,28 @@ while True:
 """
 
 
-def test_a_killed_window_loses_no_stroke(tmp_path: Path) -> None:
-    path = tmp_path / "cells.npy"
-    np.save(path, np.random.default_rng(0).random((4, 64, 64)))
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_DATA_HOME": str(tmp_path)}
-    told = -1
+def killed_at(line: str, program: str, path: Path) -> str:
+    """Run a window in a process, kill it once it prints a line, and return the last one."""
+    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_DATA_HOME": str(path.parent)}
+    last = ""
     with subprocess.Popen(
-        [sys.executable, "-c", PAINTER, str(path)],
+        [sys.executable, "-c", program, str(path)],
         stdout=subprocess.PIPE,
         text=True,
         env=environment,
     ) as child:
         assert child.stdout is not None
-        for line in child.stdout:
-            told = int(line)
-            if told == 200:
+        for printed in child.stdout:
+            last = printed.strip()
+            if last == line:
                 child.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    return last
+
+
+def test_a_killed_window_loses_no_stroke(tmp_path: Path) -> None:
+    path = tmp_path / "cells.npy"
+    np.save(path, np.random.default_rng(0).random((4, 64, 64)))
+    told = int(killed_at("200", PAINTER, path))
     (journal,) = tmp_path.glob("*.infoleak-journal")
     paint = Session(read_journal(journal)[0]).layers[1].paint.whole("ZYX")
     rows = np.array([(n % 4, n // 4) for n in range(told + 1)])
@@ -190,17 +196,7 @@ def test_a_killed_window_loses_no_result_and_no_correction(
 ) -> None:
     path = tmp_path / "cells.npy"
     np.save(path, np.asarray(read(sample_path("em_stack")).data)[0, 0, 4:7, :96, :112])
-    environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "XDG_DATA_HOME": str(tmp_path)}
-    with subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env=environment,
-    ) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            if line.startswith("done"):
-                child.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
+    killed_at("done", WORKER, path)
     dock.viewer.add_image(np.load(path), name="cells", metadata={KEY: {"file": str(path)}})
     dock.resume.go_on.click()
     qtbot.waitUntil(lambda: not dock.storing.busy, timeout=10_000)

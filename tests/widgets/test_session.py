@@ -27,6 +27,19 @@ def stroke(layer: Any, z: int, y: int, value: int, x: int = 3) -> None:
     layer.data_setitem(where, value)
 
 
+def answered_and_celled(dock: Any, settle: Any) -> Any:
+    """Paint a stroke of each class, answer the stack and make cells; return the paint."""
+    layer = dock.annotate.layer.layer
+    stroke(layer, 0, 2, 1)
+    stroke(layer, 0, 9, 2)
+    dock.annotate.count_now()
+    dock.segment.segment_stack()
+    settle(dock)
+    dock.cells.make_cells()
+    settle(dock)
+    return layer
+
+
 @pytest.fixture
 def image_file(tmp_path: Path, rng: np.random.Generator) -> Path:
     path = tmp_path / "my cells.npy"
@@ -426,14 +439,7 @@ def test_support_and_model_come_back(
 def test_steps_are_written_with_the_paint_of_their_moment(
     painting: Any, image_file: Path, settle: Any, executor: Any
 ) -> None:
-    layer = painting.annotate.layer.layer
-    stroke(layer, 0, 2, 1)
-    stroke(layer, 0, 9, 2)
-    painting.annotate.count_now()
-    painting.segment.segment_stack()
-    settle(painting)
-    painting.cells.make_cells()
-    settle(painting)
+    layer = answered_and_celled(painting, settle)
     stroke(layer, 1, 2, 1)
     session = painting.keeping.snapshot()
     assert [step.name for step in session.steps] == ["segment", "cells"]
@@ -488,14 +494,7 @@ def test_cells_are_offered_to_be_paint(dock: Any, viewer: Any, rng: np.random.Ge
 @pytest.fixture
 def celled(painting: Any, settle: Any, image_file: Path) -> Any:
     """Answered, with cells of which one is painted and finished."""
-    layer = painting.annotate.layer.layer
-    stroke(layer, 0, 2, 1)
-    stroke(layer, 0, 9, 2)
-    painting.annotate.count_now()
-    painting.segment.segment_stack()
-    settle(painting)
-    painting.cells.make_cells()
-    settle(painting)
+    answered_and_celled(painting, settle)
     painting.storing.finish()
     correcting = painting.cells.correcting
     corrections = correcting._current()
