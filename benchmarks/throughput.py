@@ -91,8 +91,9 @@ class Case:
 USUAL = Case()
 CLASSES = tuple(replace(USUAL, classes=count) for count in (2, 5, 10))
 ENTRIES = tuple(replace(USUAL, entries=count) for count in (100, 400, 1000, 2000))
-SIDES = tuple(Case(planes, side) for planes, side in ((16, 512), (4, 1024), (1, 2048)))
-WHOLE, TILED = Case(1, 2048), (Case(1, 3072), Case(1, 4096))
+SIDES = tuple(Case(planes, side) for planes, side in ((16, 512), (4, 1024), (2, 2048)))
+# Two planes: of a single one the features are kept, as for a user who paints on it.
+WHOLE, TILED = Case(2, 2048), (Case(1, 3072), Case(1, 4096))
 
 
 # ----------------------------------------------------------------------- in the children

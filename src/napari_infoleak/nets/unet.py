@@ -75,7 +75,7 @@ class UNet(nn.Module):
         x = x + self.bottom(x)
         for i, narrow in enumerate(self.narrow):
             x = F.interpolate(narrow(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-            x = x + skips.pop()
+            x += skips.pop()  # in place: a map at full size less
             if i < len(self.up):
                 x = self.up[i](x)
         features: Tensor = self.head(x)
