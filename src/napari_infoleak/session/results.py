@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KINDS = ANSWER, CELLS, TABLE = "answer", "cells", "table"
 LARGEST = 512 << 20
 """Bytes of arrays beyond which a result is not kept: it would take longer than it is worth."""
+_MOST = 2 * LARGEST  # bytes that a file may hold: one that would fill the memory is none of ours
 _SUFFIX = ".infoleak-results"
 _TOLD = "told.json"
 _WHOLE = 65535
@@ -82,6 +83,8 @@ def kept(folder: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, An
         return None
     try:
         with zipfile.ZipFile(path) as file:
+            if sum(part.file_size for part in file.infolist()) > _MOST:
+                raise ValueError("too large")
             told = json.loads(file.read(_TOLD))
             arrays = {}
             for name in file.namelist():
@@ -94,6 +97,7 @@ def kept(folder: Path, kind: str) -> tuple[dict[str, NDArray[Any]], dict[str, An
         ValueError,
         KeyError,
         EOFError,
+        MemoryError,
         RuntimeError,
         zlib.error,
         zipfile.BadZipFile,
