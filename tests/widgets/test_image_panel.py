@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import napari_infoleak as il
 from napari_infoleak.widgets.layers import guess_letters, position, swap_letter
 from napari_infoleak.widgets.scale_editor import scale_in_words
 
@@ -61,6 +63,43 @@ def test_scale_is_shown_in_words(dock: Any, viewer: Any) -> None:
     viewer.layers.clear()
     viewer.add_image(np.zeros((40, 48)))
     assert dock.image.scale.text().replace("\u00a0", " ") == "not calibrated"
+
+
+def test_axes_and_scale_are_taken_from_the_file(dock: Any, viewer: Any, tmp_path: Path) -> None:
+    movie = np.random.default_rng(0).integers(0, 255, (4, 1, 40, 48), np.uint8)
+    il.write(
+        tmp_path / "movie.ome.tif",
+        movie,
+        axes="TZYX",
+        kind="image",
+        scale={"T": 30, "Y": 0.005, "X": 0.005},
+        units={"T": "second", "Y": "micrometer", "X": "micrometer"},
+    )
+    (layer,) = viewer.open(tmp_path / "movie.ome.tif", plugin="napari")
+    assert dock.image.scale.text().replace("\u00a0", " ") == "not calibrated"
+    assert not dock.image.adopt.isHidden()
+    dock.image.adopt.click()
+    assert dock.state.source.axes == "TYX"
+    assert tuple(layer.scale) == (30, 0.005, 0.005)
+    assert scale_in_words(dock.state.source) == "T 30 s · YX 5 nm"
+    assert dock.image.adopt.isHidden()
+
+
+@pytest.mark.parametrize("other", ["no file", "other pixels", "nothing is said"])
+def test_nothing_is_offered_where_no_file_tells(
+    dock: Any, viewer: Any, tmp_path: Path, other: str
+) -> None:
+    path = tmp_path / "stack.ome.tif"
+    scale = {} if other == "nothing is said" else {"Z": 0.04, "Y": 0.005, "X": 0.005}
+    stack = np.arange(5 * 40 * 48, dtype=np.uint16).reshape(5, 40, 48)
+    il.write(path, stack, axes="ZYX", kind="image", scale=scale)
+    (layer,) = viewer.open(path, plugin="napari")
+    if other == "no file":
+        path.unlink()
+    if other == "other pixels":
+        layer.data = layer.data[:3]
+    dock.image.read_layer(layer)
+    assert dock.image.adopt.isHidden()
 
 
 def test_scale_is_mended_in_the_layer_and_followed_by_results(

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_infoleak.core.errors import BadInput
+from napari_infoleak.widgets.file_calibration import told_by_file
 from napari_infoleak.widgets.layer_choice import LayerChoice
 from napari_infoleak.widgets.layers import (
     Source,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
+    from napari_infoleak.widgets.file_calibration import Told
     from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
 
@@ -56,6 +58,7 @@ class ImagePanel(Section):
     def __init__(self, state: DockState, viewer: Viewer, results: Results) -> None:
         super().__init__(1, "Image")
         self._state = state
+        self._viewer = viewer
         self._results = results
         self._layer: Layer | None = None
         self.layer = LayerChoice(viewer, _is_image, "no image yet")
@@ -67,6 +70,8 @@ class ImagePanel(Section):
         self.scale.setToolTip(TIPS["image.scale"])
         self.edit = flat_button("Edit", "image.edit_scale")
         self.edit.setCheckable(True)
+        self.adopt = flat_button("Take the file's", "image.adopt_scale")
+        self._told: Told | None = None
         self.editor = ScaleEditor()
         self.trouble = quiet_label(role="warn")
         self.empty = quiet_label()
@@ -75,6 +80,7 @@ class ImagePanel(Section):
         self.axes.changed = self.use_letters
         self.channel.currentIndexChanged.connect(self._use_channel)
         self.edit.toggled.connect(self._show_editor)
+        self.adopt.clicked.connect(self._adopt)
         self.editor.changed.connect(self._mend_scale)
         self.read_layer(self.layer.layer)
 
@@ -124,6 +130,7 @@ class ImagePanel(Section):
         for row in (self._axes_row, self._scale_row):
             row.setVisible(self._layer is not None and bool(self.axes.letters))
         self._fill_channels(source)
+        self._told = None if source is None or source.scale else told_by_file(source)
         self._show_scale(source)
         self.set_summary("" if source is None else shape_in_words(source))
         self._state.channel = None
@@ -134,7 +141,7 @@ class ImagePanel(Section):
         self.add_row("Layer", self.layer)
         self._axes_row = self.add_row("Axes", self.axes)
         self._channel_row = self.add_row("Channel", self.channel)
-        self._scale_row = self.add_row("Pixel", side_by_side(self.scale, self.edit))
+        self._scale_row = self.add_row("Pixel", side_by_side(self.scale, self.adopt, self.edit))
         self.add_row("", self.editor)
         self.add_row("", self.trouble)
         self.add_row("", self.empty)
@@ -182,11 +189,23 @@ class ImagePanel(Section):
 
     def _show_scale(self, source: Source | None) -> None:
         self.scale.setText("" if source is None else _unbroken(scale_in_words(source)))
+        unknown = source is not None and not source.scale
+        self.adopt.setVisible(unknown and self._told is not None)
         if source is not None:
             self.editor.read(source)
 
     def _show_editor(self, shown: bool) -> None:
         self.editor.setVisible(shown)
+
+    def _adopt(self) -> None:
+        """Take axes and pixel size from the file that the layer came from."""
+        told = self._told
+        if told is None:
+            return
+        self.use_letters(told.letters)
+        if self._state.source is not None:
+            told.put_into(self._state.source)
+            self._viewer.reset_view()  # the picture would be a dot, or too large
 
     def _mend_scale(self) -> None:
         source = self._state.source

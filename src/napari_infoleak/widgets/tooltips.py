@@ -16,6 +16,7 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "The choice is remembered with the layer.",
         "image.channel": "The channel that the network looks at.",
         "image.scale": "The physical size of a pixel, taken from the layer. Results carry it.",
+        "image.adopt_scale": "Take axes and pixel size from the file: napari left them there.",
         "image.edit_scale": "Mend the physical size of a pixel in the layer.",
         "annotate.layer": "The labels layer that holds your paint for this image.",
         "annotate.new": "Add an empty labels layer on this image, with the brush in hand.\n"

@@ -1,0 +1,68 @@
+"""What a file says of its axes and the size of its pixels, where the layer does not know.
+
+napari's own reader gives the pixels of a TIFF and leaves the rest behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_infoleak.core.axes import CANONICAL
+from napari_infoleak.core.errors import InfoleakError
+from napari_infoleak.io import read
+from napari_infoleak.widgets.layers import file_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from napari_infoleak.core.image import Image
+    from napari_infoleak.widgets.layers import Source
+
+
+@dataclass(frozen=True)
+class Told:
+    """Letters of a layer's dimensions, and their steps and units as far as they are known."""
+
+    letters: str
+    scale: Mapping[str, float]
+    units: Mapping[str, str]
+
+    def put_into(self, source: Source) -> None:
+        """Write steps and units into the layer of a source that has these letters."""
+        layer = source.layer
+        steps = zip(source.letters, layer.scale, strict=True)
+        units = zip(source.letters, layer.units, strict=True)
+        layer.units = tuple(self.units.get(letter, str(unit)) for letter, unit in units)
+        layer.scale = tuple(self.scale.get(letter, float(step)) for letter, step in steps)
+
+
+def told_by_file(source: Source) -> Told | None:
+    """Read what the file of a layer says of it; None if that is nothing, or of other pixels.
+
+    Parameters
+    ----------
+    source : Source
+        Colour pictures and several files as one layer are left alone.
+    """
+    path = file_of(source.layer)
+    if path is None or source.rgb or not Path(path).exists():
+        return None
+    try:
+        image = read(path)
+    except (InfoleakError, OSError):
+        return None
+    letters = _letters(image, tuple(source.data.shape))
+    if letters is None or not image.scale:
+        return None
+    return Told(letters, image.scale, image.units)
+
+
+def _letters(image: Image, shape: tuple[int, ...]) -> str | None:
+    """Letters of a file's axes, for an array of its pixels that may lack those of length 1."""
+    sizes = dict(zip(CANONICAL, image.data.shape, strict=True))
+    for axes in (image.axes, "".join(one for one in image.axes if sizes[one] > 1)):
+        if tuple(sizes[letter] for letter in axes) == shape:
+            return axes
+    return None
