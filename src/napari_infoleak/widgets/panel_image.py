@@ -70,7 +70,7 @@ class ImagePanel(Section):
         self.scale.setToolTip(TIPS["image.scale"])
         self.edit = flat_button("Edit", "image.edit_scale")
         self.edit.setCheckable(True)
-        self.adopt = flat_button("Take the file's", "image.adopt_scale")
+        self.adopt = flat_button("Take the file's axes and size", "image.adopt_scale")
         self._told: Told | None = None
         self.editor = ScaleEditor()
         self.trouble = quiet_label(role="warn")
@@ -141,7 +141,8 @@ class ImagePanel(Section):
         self.add_row("Layer", self.layer)
         self._axes_row = self.add_row("Axes", self.axes)
         self._channel_row = self.add_row("Channel", self.channel)
-        self._scale_row = self.add_row("Pixel", side_by_side(self.scale, self.adopt, self.edit))
+        self._scale_row = self.add_row("Pixel", side_by_side(self.scale, self.edit))
+        self.add_row("", side_by_side(self.adopt, stretch=None))
         self.add_row("", self.editor)
         self.add_row("", self.trouble)
         self.add_row("", self.empty)
