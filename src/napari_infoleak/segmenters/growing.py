@@ -211,7 +211,7 @@ class Growing(Wrapped):
         with _watched(net.head) as seen:
             terms: dict[str, Tensor] = self.segmenter.loss(told)
         scores = _sized(seen[1], batch.images)
-        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, hidden | (given < 0))
+        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, given < 0)
         terms["evenly"] = EVENLY * cross_entropy(scores, labels, _evenly(labels, scores.shape[1]))
         terms["not new"] = unbiased_cross_entropy(scores, range(self.known), old & (labels < 0))
         if self.lower and shallow:
