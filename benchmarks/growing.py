@@ -117,6 +117,8 @@ class Run:
             return self._train(self._hidden(self._truth), steps=first, output=self._four)
         if arm == JOINT:
             return self._train(self._truth, steps=first + then)
+        if not self._four.is_file():
+            self._model(FOUR)
         images = self._images[:PAINTED]
         new = np.where(self._truth == self._new, self._new, 0).astype(np.uint8)[:PAINTED]
         if arm == NAIVE:
