@@ -6,6 +6,7 @@ napari's own reader gives the pixels of a TIFF and leaves the rest behind.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from napari_infoleak.core.image import Image
     from napari_infoleak.widgets.layers import Source
+
+_SILENT = (".png", ".npy")  # say nothing of it, and would be read as a whole
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,24 @@ def told_by_file(source: Source) -> Told | None:
         Colour pictures and several files as one layer are left alone.
     """
     path = file_of(source.layer)
-    if path is None or source.rgb or not Path(path).exists():
+    if path is None or source.rgb or Path(path).suffix.lower() in _SILENT:
         return None
+    try:
+        changed = Path(path).stat().st_mtime
+    except OSError:
+        return None
+    return _told(path, changed, tuple(source.data.shape))
+
+
+@lru_cache(maxsize=16)  # a layer is looked at whenever its data change
+def _told(path: str, changed: float, shape: tuple[int, ...]) -> Told | None:
+    """Read a file as it is since it was changed, for an array of its pixels."""
     try:
         image = read(path)
     except (InfoleakError, OSError):
         return None
-    letters = _letters(image, tuple(source.data.shape))
-    if letters is None or not image.scale:
-        return None
-    return Told(letters, image.scale, image.units)
+    letters = _letters(image, shape)
+    return Told(letters, image.scale, image.units) if letters and image.scale else None
 
 
 def _letters(image: Image, shape: tuple[int, ...]) -> str | None:
