@@ -396,7 +396,10 @@ def run(
             except Exception:
                 faults.found.append(traceback.format_exc())
         executor = dock.worker.executor
-        viewer.close()
+        try:
+            viewer.close()
+        except Exception:
+            faults.found.append(traceback.format_exc())
         live(0.5)
         if executor.pid is not None:
             faults.found.append(f"the child process {executor.pid} is left behind")

@@ -65,6 +65,21 @@ def test_scale_is_shown_in_words(dock: Any, viewer: Any) -> None:
     assert dock.image.scale.text().replace("\u00a0", " ") == "not calibrated"
 
 
+def test_a_size_that_napari_cannot_count_is_refused(dock: Any, viewer: Any) -> None:
+    first = viewer.add_image(np.zeros((5, 40, 48)), scale=(1e-6, 1, 1))
+    second = viewer.add_image(np.zeros((5, 40, 48)))
+    dock.image.layer.choose(second)
+    editor = dock.image.editor
+    editor.numbers["Z"].setValue(1e5)
+    assert tuple(second.scale) == (1, 1, 1)
+    assert editor.numbers["Z"].value() == 1, "what is shown is what is so"
+    assert "remove those layers" in dock.image.trouble.text()
+    viewer.layers.remove(first)
+    editor.numbers["Z"].setValue(1e5)
+    assert tuple(second.scale) == (1e5, 1, 1)
+    assert dock.image.trouble.isHidden()
+
+
 def test_axes_and_scale_are_taken_from_the_file(dock: Any, viewer: Any, tmp_path: Path) -> None:
     movie = np.random.default_rng(0).integers(0, 255, (4, 1, 40, 48), np.uint8)
     il.write(

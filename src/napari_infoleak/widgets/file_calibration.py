@@ -32,13 +32,16 @@ class Told:
     scale: Mapping[str, float]
     units: Mapping[str, str]
 
+    def steps(self, source: Source) -> tuple[float, ...]:
+        """What the scale of a layer becomes, one a dimension."""
+        steps = zip(source.letters, source.layer.scale, strict=True)
+        return tuple(self.scale.get(letter, float(step)) for letter, step in steps)
+
     def put_into(self, source: Source) -> None:
         """Write steps and units into the layer of a source that has these letters."""
-        layer = source.layer
-        steps = zip(source.letters, layer.scale, strict=True)
-        units = zip(source.letters, layer.units, strict=True)
-        layer.units = tuple(self.units.get(letter, str(unit)) for letter, unit in units)
-        layer.scale = tuple(self.scale.get(letter, float(step)) for letter, step in steps)
+        units = zip(source.letters, source.layer.units, strict=True)
+        source.layer.units = tuple(self.units.get(letter, str(unit)) for letter, unit in units)
+        source.layer.scale = self.steps(source)
 
 
 def told_by_file(source: Source) -> Told | None:

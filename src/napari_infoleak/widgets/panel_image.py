@@ -19,7 +19,7 @@ from napari_infoleak.widgets.layers import (
     source_of,
     swap_letter,
 )
-from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words
+from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words, too_many_steps
 from napari_infoleak.widgets.section import (
     Section,
     WrappedLabel,
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
 _AXES = "TCZYX"
+_TOO_FINE = (
+    "beside the other layers, napari cannot show pixels of that size: remove those layers, or give "
+    "them their size first"
+)
 
 
 class ImagePanel(Section):
@@ -204,14 +208,19 @@ class ImagePanel(Section):
         if told is None:
             return
         self.use_letters(told.letters)
-        if self._state.source is not None:
-            told.put_into(self._state.source)
+        source = self._state.source
+        if source is None:
+            return
+        if too_many_steps(self._viewer, source.layer, told.steps(source)):
+            say(self.trouble, _TOO_FINE)
+        else:
+            told.put_into(source)
             self._viewer.reset_view()  # the picture would be a dot, or too large
 
     def _mend_scale(self) -> None:
         source = self._state.source
         if source is not None:
-            self.editor.write(source)
+            say(self.trouble, "" if self.editor.write(source, self._viewer) else _TOO_FINE)
             self._show_scale(source)
 
 

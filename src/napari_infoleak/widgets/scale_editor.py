@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import QSignalBlocker, Signal
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QGridLayout, QWidget
 
@@ -11,9 +12,15 @@ from napari_infoleak.core.units import UNKNOWN_UNIT, factor, unit_symbol
 from napari_infoleak.widgets.section import quiet_label
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari import Viewer
+    from napari.layers import Layer
+
     from napari_infoleak.widgets.layers import Source
 
 _TINY = 0.1
+_MOST_STEPS = 2**30  # half of what a slider of Qt counts to
 _LENGTHS = ("pixel", "nanometer", "micrometer", "millimeter")
 _TIMES = ("pixel", "millisecond", "second", "minute", "hour")
 
@@ -43,15 +50,18 @@ class ScaleEditor(QWidget):
             if letter in scale:
                 self._fill(letter, scale[letter], units[letter])
 
-    def write(self, source: Source) -> None:
-        """Put what is shown into the layer."""
+    def write(self, source: Source, viewer: Viewer) -> bool:
+        """Put what is shown into the layer; False if napari could not show that."""
         scale, units = list(source.layer.scale), [str(unit) for unit in source.layer.units]
         for position, letter in enumerate(source.letters):
             if letter in self.numbers:
                 scale[position] = self.numbers[letter].value()
                 units[position] = str(self.unit[letter].currentData())
+        if too_many_steps(viewer, source.layer, scale):
+            return False
         source.layer.units = tuple(units)
         source.layer.scale = tuple(scale)
+        return True
 
     def _add_row(self, row: int, letter: str) -> None:
         number = QDoubleSpinBox()
@@ -86,6 +96,25 @@ class ScaleEditor(QWidget):
 
     def _tell(self) -> None:
         self.changed.emit()
+
+
+def too_many_steps(viewer: Viewer, layer: Layer, scale: Sequence[float]) -> bool:
+    """Tell whether a layer of that scale has finer steps than napari's sliders can count.
+
+    A slider goes through the extent of all layers in the smallest step of any.
+    """
+    extent = layer.extent.world * (np.asarray(scale) / np.asarray(layer.scale))
+    ends, steps = [extent], [np.abs(np.asarray(scale, float))]
+    for other in viewer.layers:
+        if other is not layer:
+            ends.append(other.extent.world)
+            steps.append(np.abs(other.scale))
+    for axis in range(1, layer.ndim + 1):
+        reach = np.concatenate([one[:, -axis] for one in ends if one.shape[1] >= axis])
+        step = min(one[-axis] for one in steps if len(one) >= axis)
+        if np.ptp(reach) / step > _MOST_STEPS:
+            return True
+    return False
 
 
 def short_unit(unit: str) -> str:
