@@ -7,12 +7,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.learn.neuropil import neuropil
 from napari_infoleak.segmenters import registry
 from napari_infoleak.segmenters.annotation_leakage import AnnotationLeakage
 from napari_infoleak.segmenters.fitted_head import (
+    AROUND,
     FOLDS,
     HeldBack,
     corrected,
@@ -81,6 +83,16 @@ def test_a_head_that_does_not_help_is_not() -> None:
         is None
     )
     assert fit_head(parts[:1], 1000) is None
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 20), (17, 12)])
+def test_a_pixel_is_seen_with_the_mean_of_what_lies_around_it(size: tuple[int, int]) -> None:
+    features = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    found = head_inputs(features, features[:, :0])
+    assert torch.equal(found[:, :3], features)
+    for number, side in enumerate(AROUND, 1):
+        around = functional.avg_pool2d(features, side, 1, side // 2, count_include_pad=False)
+        torch.testing.assert_close(found[:, 3 * number : 3 * number + 3], around)
 
 
 def test_a_head_corrects_by_its_inputs() -> None:
