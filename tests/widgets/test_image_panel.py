@@ -80,6 +80,12 @@ def test_a_size_that_napari_cannot_count_is_refused(dock: Any, viewer: Any) -> N
     assert dock.image.trouble.isHidden()
 
 
+def test_what_is_not_mended_stays_exactly(dock: Any, viewer: Any) -> None:
+    layer = viewer.add_image(np.zeros((5, 40, 48)), scale=(1, 5e-9, 1 / 3), units=("meter",) * 3)
+    dock.image.editor.numbers["Z"].setValue(2)
+    assert tuple(layer.scale) == (2, 5e-9, 1 / 3)
+
+
 def test_axes_and_scale_are_taken_from_the_file(dock: Any, viewer: Any, tmp_path: Path) -> None:
     movie = np.random.default_rng(0).integers(0, 255, (4, 1, 40, 48), np.uint8)
     il.write(

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.layers import Source
 
 _TINY = 0.1
-_MOST_STEPS = 2**30  # half of what a slider of Qt counts to
+_LEAST, _MOST = 1e-6, 1e6  # of a step; there are units for what is smaller or larger
+_MOST_STEPS = 10**8  # room is left for layers to come: at 10**9 napari's sliders overflow
 _LENGTHS = ("pixel", "nanometer", "micrometer", "millimeter")
 _TIMES = ("pixel", "millisecond", "second", "minute", "hour")
 
@@ -34,6 +35,7 @@ class ScaleEditor(QWidget):
         super().__init__()
         self.numbers: dict[str, QDoubleSpinBox] = {}
         self.unit: dict[str, QComboBox] = {}
+        self._shown: dict[str, float] = {}  # of what the layer says
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(60, 0, 0, 0)
         self._grid.setVerticalSpacing(4)
@@ -55,7 +57,8 @@ class ScaleEditor(QWidget):
         scale, units = list(source.layer.scale), [str(unit) for unit in source.layer.units]
         for position, letter in enumerate(source.letters):
             if letter in self.numbers:
-                scale[position] = self.numbers[letter].value()
+                if self.numbers[letter].value() != self._shown[letter]:  # that is rounded
+                    scale[position] = self.numbers[letter].value()
                 units[position] = str(self.unit[letter].currentData())
         if too_many_steps(viewer, source.layer, scale):
             return False
@@ -66,7 +69,7 @@ class ScaleEditor(QWidget):
     def _add_row(self, row: int, letter: str) -> None:
         number = QDoubleSpinBox()
         number.setDecimals(6)
-        number.setRange(1e-6, 1e9)
+        number.setRange(_LEAST, _MOST)
         number.setKeyboardTracking(False)
         number.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         unit = QComboBox()
@@ -83,6 +86,7 @@ class ScaleEditor(QWidget):
         number, units = self.numbers[letter], self.unit[letter]
         with QSignalBlocker(number), QSignalBlocker(units):
             number.setValue(value)
+            self._shown[letter] = number.value()
             if units.findData(unit) < 0:
                 units.addItem(short_unit(unit), unit)
             units.setCurrentIndex(units.findData(unit))
