@@ -1,11 +1,10 @@
 """A class joins a trained segmenter, whatever its method: learn the new one, keep the old ones.
 
-The network from before is the teacher. What it says of pixels of which nothing is given is kept,
-its sure answers are learned from like annotations, and all statistics stay as they were, unless
-what it was trained on is there again. Rare classes, the new one among them, count as much as
-frequent ones, in what is learned and in what is kept. The parts are those of
-`nets.background_shift`; sure answers as labels are after Cha et al. 2021 (SSUL, arXiv 2106.11562),
-where it is asked is ours.
+The network from before is the teacher. What it says of pixels that are not known to be new is kept,
+its sure answers are learned from like annotations, and all statistics stay as they were. Rare
+classes, the new one among them, count as much as frequent ones, in what is learned and in what is
+kept. The parts are those of `nets.background_shift`; sure answers as labels are after Cha et al.
+2021 (SSUL, arXiv 2106.11562), where it is asked is ours.
 """
 
 from __future__ import annotations
@@ -166,7 +165,6 @@ class Growing(Wrapped):
         self.known = len(segmenter.classes)
         self.before = Before(copy.deepcopy(segmenter.net), self.known)
         self.lower = lower
-        self.replayed = False  # whether what the segmenter was trained on is learned from again
         segmenter.grow([entry])
         self.codes = Codes(len(segmenter.classes))
 
@@ -197,10 +195,9 @@ class Growing(Wrapped):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """What the method itself learns by, and what was known before."""
         net, host = self.segmenter.net, int(self.before.host)
-        if not self.replayed:  # statistics of the new images alone would not suit the old ones
-            for part in net.modules():
-                if isinstance(part, _BatchNorm):
-                    part.eval()
+        for part in net.modules():
+            if isinstance(part, _BatchNorm):
+                part.eval()
         with _watched(_second_level(self.before.net)) as shallow:
             before, features = self.before.answer(batch.images)
         known, earlier, old = self.codes.read(batch.truth)
@@ -211,7 +208,7 @@ class Growing(Wrapped):
         with _watched(net.head) as seen:
             terms: dict[str, Tensor] = self.segmenter.loss(told)
         scores = _sized(seen[1], batch.images)
-        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, given < 0)
+        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, given < self.known)
         terms["evenly"] = EVENLY * cross_entropy(scores, labels, _evenly(labels, scores.shape[1]))
         terms["not new"] = unbiased_cross_entropy(scores, range(self.known), old & (labels < 0))
         if self.lower and shallow:

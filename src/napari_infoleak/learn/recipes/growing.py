@@ -99,7 +99,6 @@ def growing(
     training, held = _parted(own, size, settings)
     replayed, more = _parted(earlier, size, settings) if earlier else ([], [])
     held += more
-    learner.replayed = bool(replayed)
     if validation is not None:
         held = annotated(validation, learner.classes)
     data = _coded(learner, own, training, replayed, complete=complete)
