@@ -14,9 +14,12 @@ from napari_infoleak.core.axes import CANONICAL
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.io import read
 from napari_infoleak.widgets.layers import file_of
+from napari_infoleak.widgets.scale_editor import calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from napari import Viewer
 
     from napari_infoleak.core.image import Image
     from napari_infoleak.widgets.layers import Source
@@ -32,16 +35,16 @@ class Told:
     scale: Mapping[str, float]
     units: Mapping[str, str]
 
-    def steps(self, source: Source) -> tuple[float, ...]:
-        """What the scale of a layer becomes, one a dimension."""
+    def put_into(self, source: Source, viewer: Viewer) -> bool:
+        """Give the layer of a source with these letters steps and units, see `calibrate`."""
         steps = zip(source.letters, source.layer.scale, strict=True)
-        return tuple(self.scale.get(letter, float(step)) for letter, step in steps)
-
-    def put_into(self, source: Source) -> None:
-        """Write steps and units into the layer of a source that has these letters."""
         units = zip(source.letters, source.layer.units, strict=True)
-        source.layer.units = tuple(self.units.get(letter, str(unit)) for letter, unit in units)
-        source.layer.scale = self.steps(source)
+        return calibrate(
+            viewer,
+            source.layer,
+            [self.scale.get(letter, float(step)) for letter, step in steps],
+            [self.units.get(letter, str(unit)) for letter, unit in units],
+        )
 
 
 def told_by_file(source: Source) -> Told | None:

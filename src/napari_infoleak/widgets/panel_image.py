@@ -19,7 +19,7 @@ from napari_infoleak.widgets.layers import (
     source_of,
     swap_letter,
 )
-from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words, too_many_steps
+from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words
 from napari_infoleak.widgets.section import (
     Section,
     WrappedLabel,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from napari import Viewer
     from napari.layers import Layer
 
-    from napari_infoleak.widgets.file_calibration import Told
     from napari_infoleak.widgets.results import Results
     from napari_infoleak.widgets.state import DockState
 
@@ -75,7 +74,6 @@ class ImagePanel(Section):
         self.edit = flat_button("Edit", "image.edit_scale")
         self.edit.setCheckable(True)
         self.adopt = flat_button("Take the file's axes and size", "image.adopt_scale")
-        self._told: Told | None = None
         self.editor = ScaleEditor()
         self.trouble = quiet_label(role="warn")
         self.empty = quiet_label()
@@ -134,7 +132,6 @@ class ImagePanel(Section):
         for row in (self._axes_row, self._scale_row):
             row.setVisible(self._layer is not None and bool(self.axes.letters))
         self._fill_channels(source)
-        self._told = None if source is None or source.scale else told_by_file(source)
         self._show_scale(source)
         self.set_summary("" if source is None else shape_in_words(source))
         self._state.channel = None
@@ -194,8 +191,8 @@ class ImagePanel(Section):
 
     def _show_scale(self, source: Source | None) -> None:
         self.scale.setText("" if source is None else _unbroken(scale_in_words(source)))
-        unknown = source is not None and not source.scale
-        self.adopt.setVisible(unknown and self._told is not None)
+        told = None if source is None or source.scale else told_by_file(source)
+        self.adopt.setVisible(told is not None)
         if source is not None:
             self.editor.read(source)
 
@@ -204,17 +201,16 @@ class ImagePanel(Section):
 
     def _adopt(self) -> None:
         """Take axes and pixel size from the file that the layer came from."""
-        told = self._told
+        told = None if self._state.source is None else told_by_file(self._state.source)
         if told is None:
             return
         self.use_letters(told.letters)
         source = self._state.source
         if source is None:
             return
-        if too_many_steps(self._viewer, source.layer, told.steps(source)):
+        if not told.put_into(source, self._viewer):
             say(self.trouble, _TOO_FINE)
         else:
-            told.put_into(source)
             self._viewer.reset_view()  # the picture would be a dot, or too large
 
     def _mend_scale(self) -> None:

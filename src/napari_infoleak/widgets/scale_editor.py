@@ -60,11 +60,7 @@ class ScaleEditor(QWidget):
                 if self.numbers[letter].value() != self._shown[letter]:  # that is rounded
                     scale[position] = self.numbers[letter].value()
                 units[position] = str(self.unit[letter].currentData())
-        if too_many_steps(viewer, source.layer, scale):
-            return False
-        source.layer.units = tuple(units)
-        source.layer.scale = tuple(scale)
-        return True
+        return calibrate(viewer, source.layer, scale, units)
 
     def _add_row(self, row: int, letter: str) -> None:
         number = QDoubleSpinBox()
@@ -102,7 +98,16 @@ class ScaleEditor(QWidget):
         self.changed.emit()
 
 
-def too_many_steps(viewer: Viewer, layer: Layer, scale: Sequence[float]) -> bool:
+def calibrate(viewer: Viewer, layer: Layer, scale: Sequence[float], units: Sequence[str]) -> bool:
+    """Give a layer another scale and units; False, and nothing done, if napari cannot show it."""
+    if _too_many_steps(viewer, layer, scale):
+        return False
+    layer.units = tuple(units)
+    layer.scale = tuple(scale)
+    return True
+
+
+def _too_many_steps(viewer: Viewer, layer: Layer, scale: Sequence[float]) -> bool:
     """Tell whether a layer of that scale has finer steps than napari's sliders can count.
 
     A slider goes through the extent of all layers in the smallest step of any.
