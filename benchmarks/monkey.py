@@ -122,13 +122,17 @@ class Monkey:
         return text
 
     def stroke(self) -> str:
-        """Paint in a labels layer, more often than not in that of the dock."""
+        """Paint in a labels layer that is shown, more often than not in that of the dock."""
         annotation = self.dock.state.annotation
-        layers = [one for one in self.viewer.layers if isinstance(one, napari.layers.Labels)]
+        layers = [
+            one
+            for one in self.viewer.layers
+            if isinstance(one, napari.layers.Labels) and one.visible
+        ]
         if not layers:
             return "nothing to paint on"
         layer = self.rng.choice(np.array(layers, object))
-        if annotation is not None and self.rng.random() < 0.9:
+        if annotation is not None and annotation.layer.visible and self.rng.random() < 0.9:
             layer = annotation.layer
         data = layer.data
         if not isinstance(data, np.ndarray):
