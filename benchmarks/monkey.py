@@ -137,9 +137,13 @@ class Monkey:
         data = layer.data
         if not isinstance(data, np.ndarray):
             return "not in memory"
-        at = list(self.viewer.dims.current_step[-data.ndim :])
-        *first, height, width = data.shape
-        at[:-2] = [min(int(n), size - 1) for n, size in zip(at, first, strict=False)]
+        dims = self.viewer.dims
+        at = np.round(layer.world_to_data(dims.point)).astype(int)
+        beside = [axis - dims.ndim + data.ndim for axis in dims.not_displayed]
+        if any(not 0 <= at[axis] < data.shape[axis] for axis in beside if axis >= 0):
+            return "not shown here"  # where no mouse could paint either
+        at = np.clip(at, 0, np.array(data.shape) - 1)
+        height, width = data.shape[-2:]
         y, x = int(self.rng.integers(height)), int(self.rng.integers(width))
         layer.selected_label = int(self.rng.integers(0, 4))
         for step in range(int(self.rng.integers(2, 15))):

@@ -262,7 +262,7 @@ class Storing(QObject):
             spread=bool(told["spread"]),
             provenance=dict(told["provenance"]),
         )
-        if told["along"] is not None:
+        if told.get("along"):
             self._spreading.show(source, _spread(state.answer, classes, arrays["labels"], told))
 
     def _show_cells(self, source: Source, arrays: dict[str, Any], told: Mapping[str, Any]) -> None:
