@@ -262,7 +262,7 @@ class Storing(QObject):
             spread=bool(told["spread"]),
             provenance=dict(told["provenance"]),
         )
-        if told.get("along"):
+        if told["frames"]:
             self._spreading.show(source, _spread(state.answer, classes, arrays["labels"], told))
 
     def _show_cells(self, source: Source, arrays: dict[str, Any], told: Mapping[str, Any]) -> None:
@@ -315,7 +315,8 @@ def _completed(
 ) -> Any:
     if kind == ANSWER:
         planes = store.widened(arrays["probabilities"], len(told["class_ids"]))
-        return arrays | {"probabilities": planes}, told
+        frames = tuple(SpreadFrame(**{**one, "reused": False}) for one in told.get("frames", ()))
+        return arrays | {"probabilities": planes}, told | {"frames": frames}
     if kind == TABLE:
         columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
         return Table(columns), bool(steps) and steps[-1].name == "correct"
@@ -340,7 +341,7 @@ def _spread(answer: Answer, classes: ClassTable, labels: Any, told: Mapping[str,
         axes=answer.source.image.label_axes,
         provenance=answer.provenance,
         axis=str(told["along"]),
-        frames=tuple(SpreadFrame(**{**one, "reused": False}) for one in told["frames"]),
+        frames=told["frames"],
     )
 
 
