@@ -122,20 +122,28 @@ class Monkey:
         return text
 
     def stroke(self) -> str:
-        """Paint in a labels layer, more often than not in that of the dock."""
+        """Paint in a labels layer that is shown, more often than not in that of the dock."""
         annotation = self.dock.state.annotation
-        layers = [one for one in self.viewer.layers if isinstance(one, napari.layers.Labels)]
+        layers = [
+            one
+            for one in self.viewer.layers
+            if isinstance(one, napari.layers.Labels) and one.visible
+        ]
         if not layers:
             return "nothing to paint on"
         layer = self.rng.choice(np.array(layers, object))
-        if annotation is not None and self.rng.random() < 0.9:
+        if annotation is not None and annotation.layer.visible and self.rng.random() < 0.9:
             layer = annotation.layer
         data = layer.data
         if not isinstance(data, np.ndarray):
             return "not in memory"
-        at = list(self.viewer.dims.current_step[-data.ndim :])
-        *first, height, width = data.shape
-        at[:-2] = [min(int(n), size - 1) for n, size in zip(at, first, strict=False)]
+        dims = self.viewer.dims
+        at = np.round(layer.world_to_data(dims.point)).astype(int)
+        beside = [axis - dims.ndim + data.ndim for axis in dims.not_displayed]
+        if any(not 0 <= at[axis] < data.shape[axis] for axis in beside if axis >= 0):
+            return "not shown here"  # where no mouse could paint either
+        at = np.clip(at, 0, np.array(data.shape) - 1)
+        height, width = data.shape[-2:]
         y, x = int(self.rng.integers(height)), int(self.rng.integers(width))
         layer.selected_label = int(self.rng.integers(0, 4))
         for step in range(int(self.rng.integers(2, 15))):

@@ -69,3 +69,20 @@ def test_bad_input_is_one_line(run, tiny, folder):
                "--output", "l.tif")  # fmt: skip
     assert done.status == 2
     assert "nothing to spread" in done.complaint
+
+
+def test_the_axis_is_known_where_there_is_but_one(run, tiny, folder):
+    ask = ("--annotations", "strokes.tif", "--output", "l.tif", "--json")
+    done = run("propagate", "stack.tif", *ask)
+    assert done.status == 0, done.err
+    assert done.json["axis"] == "Z"
+    movie = np.asarray(il.read("stack.tif").data)[0, 0].astype(np.uint8)
+    il.write("movie.tif", np.stack([movie, movie]), axes="TZYX")
+    done = run("propagate", "movie.tif", "--axes", "TZYX", *ask)
+    assert done.status == 2
+    assert "--axis Z or --axis T" in done.complaint
+    il.write("plane.tif", movie[0], axes="YX")
+    il.write("paint.tif", (movie[0] > 0).astype(np.uint8), axes="YX")
+    done = run("propagate", "plane.tif", "--annotations", "paint.tif", "--output", "l.tif")
+    assert done.status == 2
+    assert "one frame along Z" in done.complaint

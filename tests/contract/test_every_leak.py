@@ -65,7 +65,7 @@ def batch(segmenter: Trainable, share: float = 0.5) -> Batch:
     images = images.reshape(tiles(segmenter).shape)
     truth = (images[:, 0] < -0.3).long() + 2 * (images[:, 0] > 0.5).long()
     truth[..., ::2] = -1
-    return Batch(images, truth, torch.tensor([1.0, 1.5, 2.0]), share)
+    return Batch(images, truth, share)
 
 
 def learn(segmenter: Trainable, steps: int, rate: float = 0.02) -> dict[str, float]:
@@ -221,6 +221,14 @@ def test_another_model_of_its_kind_is_taken_over_whole(name: str) -> None:
     assert set(taken) == set(first.tensors())
     given = tiles(first)
     torch.testing.assert_close(answer(first, given), answer(second, given))
+
+
+def test_of_a_network_of_another_size_nothing_is_taken() -> None:
+    torch.manual_seed(0)
+    large, small = (
+        registry.fresh("unet", CLASSES, widths=widths, features=4) for widths in ((8, 12), (4, 6))
+    )
+    assert small.adopt(large.tensors(), CLASSES) == []
 
 
 NO_OP = (

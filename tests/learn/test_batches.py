@@ -12,7 +12,7 @@ from napari_infoleak.core.image import Image
 from napari_infoleak.core.normalise import normalise
 from napari_infoleak.core.support import SupportSet
 from napari_infoleak.learn.augment import NONE
-from napari_infoleak.learn.batches import Annotated, Crops, annotated, balance, counts
+from napari_infoleak.learn.batches import Annotated, Crops, annotated, counts
 from napari_infoleak.learn.frames import others
 from tiny_trainable import painted, sparse
 
@@ -108,13 +108,6 @@ def test_heavier_images_are_drawn_more_often() -> None:
     crops = Crops([light, heavy], 1, (1, 8, 8), augment=NONE)
     mean = float(torch.cat([crops.draw(step, 8).images for step in range(20)]).mean())
     assert 0.75 < mean < 1
-
-
-def test_balance_is_by_median_frequency() -> None:
-    found = balance(torch.tensor([2168635, 675506, 56262, 328083, 9354426]))
-    expected = torch.tensor([0.3115, 1.0, 12.0064, 2.0589, 0.0722])
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-    assert balance(torch.tensor([5, 0, 10])).tolist()[1] == 1
 
 
 @pytest.mark.parametrize(("value", "says"), [(np.nan, "holds no number"), (3.0, "same value")])

@@ -38,6 +38,13 @@ def test_parts_share_no_annotated_pixel(support: SupportSet) -> None:
                 assert not (one[image] & other[image]).any()
 
 
+def test_neighbouring_planes_are_in_one_part() -> None:
+    support = painted(8)
+    data = annotated(support, support.classes)
+    places = [[data.index(one) for one in part] for part in disjoint(data, 2)]
+    assert places == [[0, 1], [2, 3, 4], [5, 6, 7]]
+
+
 def test_two_strokes_are_too_little() -> None:
     image, _ = stack(1)
     strokes = np.zeros_like(image, np.uint8)

@@ -17,7 +17,7 @@ from napari_infoleak.learn.batches import Crops, annotated
 from napari_infoleak.learn.checkpoints import Store
 from napari_infoleak.learn.frames import Frame, by_distance, others
 from napari_infoleak.learn.loop import Outcome, Report
-from napari_infoleak.learn.recipes.pseudo_labels import Spreading, pseudo_labels
+from napari_infoleak.learn.recipes.pseudo_labels import Spreading, _ordered, pseudo_labels
 from napari_infoleak.learn.recipes.supervised import supervised
 from tiny_trainable import TinyTrainable, stack
 
@@ -45,7 +45,8 @@ def made() -> TinyTrainable:
 def spreading(folder: Path | None = None, sure: float = 0.0) -> Spreading:
     support, frames = movie()
     own = Crops(annotated(support, support.classes), 2, (1, 32, 32))
-    rounds = by_distance(frames, [(p.source, p.index) for p in support.planes])
+    found = by_distance(frames, [(p.source, p.index) for p in support.planes])
+    rounds = [[(frame, distance) for frame in one] for distance, one in found.items()]
     return Spreading(made(), own, rounds, sure, folder, 0)
 
 
@@ -58,9 +59,10 @@ def test_frames_are_what_is_not_annotated() -> None:
 def test_the_nearest_come_first_from_both_sides() -> None:
     support, frames = movie((1, 5), planes=8)
     places = [(plane.source, plane.index) for plane in support.planes]
-    rounds = [[frame.index[0] for frame in one] for one in by_distance(frames, places)]
-    assert rounds == [[0, 2, 4, 6], [3, 7]]
-    assert by_distance(frames, [("another image", (0, 0))]) == []
+    found = by_distance(frames, places)
+    rounds = {distance: [frame.index[0] for frame in one] for distance, one in found.items()}
+    assert rounds == {1: [0, 2, 4, 6], 2: [3, 7]}
+    assert by_distance(frames, [("another image", (0, 0))]) == {}
 
 
 def test_each_gets_its_turn_in_order() -> None:
@@ -103,6 +105,28 @@ def test_it_trains_in_every_order(order: str) -> None:
     support, frames = movie()
     outcome = pseudo_labels(made(), support, config(), frames=frames, order=order)  # type: ignore[arg-type]
     assert outcome.steps == 10
+
+
+@pytest.mark.parametrize("order", ["time", "once", "random"])
+def test_near_frames_count_more_in_every_order(order: Any) -> None:
+    support, frames = movie()
+    rounds = _ordered(by_distance(frames, [("image", (2, 0))]), order, 0)
+    distances = {frame.index[0]: distance for one in rounds for frame, distance in one}
+    assert distances == {0: 2, 1: 1, 3: 1, 4: 2, 5: 3}
+    own = Crops(annotated(support, support.classes), 2, (1, 32, 32))
+    source = Spreading(made(), own, rounds, 0.0, None, 0)
+    source.draw(0, 4, 0.9)
+    assert sorted(one.weight for one in source.labelled) == pytest.approx(
+        [0.9**3, 0.9**2, 0.9**2, 0.9, 0.9]
+    )
+
+
+def test_one_crop_a_step_is_annotated_and_labelled_in_turn() -> None:
+    source = spreading()
+    source.draw(0, 4, 0.9)
+    own = Crops(source._own.data, 2, (1, 32, 32))
+    assert torch.equal(source.draw(6, 1, 0.9).images, own.draw(6, 1).images)
+    assert not torch.equal(source.draw(7, 1, 0.9).images, own.draw(7, 1).images)
 
 
 @pytest.mark.parametrize("step", [2, 5, 9])

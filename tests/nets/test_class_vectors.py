@@ -42,6 +42,29 @@ def test_a_vector_gives_a_lonely_sample_an_equal() -> None:
     assert contrast(alone, label, vectors) > 0
 
 
+def test_vectors_of_a_class_do_not_draw_each_other() -> None:
+    z, y = samples()
+    weight = torch.randn(4, 2, 4, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    before = F.cosine_similarity(*weight[3].detach(), dim=0)
+    optimiser = torch.optim.SGD([weight], 0.1)
+    for _ in range(100):  # of class 3 there is no sample
+        optimiser.zero_grad()
+        contrast(z, y, F.normalize(weight, dim=2)).backward()
+        optimiser.step()
+    after = F.cosine_similarity(*weight[3].detach(), dim=0)
+    assert float(after) < float(before) + 0.3
+
+
+def test_a_sample_is_drawn_to_the_nearest_vector_of_its_class_alone() -> None:
+    z, y = samples()
+    vectors = F.normalize(torch.randn(3, 2, 4, generator=torch.Generator().manual_seed(1)), dim=2)
+    nearest = (z[:1] @ vectors[y[0]].T).argmax()
+    vectors.requires_grad_()
+    contrast(z[:1], y[:1], vectors).backward()
+    assert bool(vectors.grad[y[0], nearest].any())  # type: ignore[index]
+    assert not bool(vectors.grad[y[0], 1 - nearest].any())  # type: ignore[index]
+
+
 def test_a_margin_asks_for_more() -> None:
     z, y = samples()
     assert contrast(z, y, margin=0.2) > contrast(z, y)

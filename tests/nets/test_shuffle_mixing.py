@@ -36,6 +36,13 @@ def test_groups_move_by_a_pixel() -> None:
     assert places == [1, 7, 3, 5, 4]
 
 
+@pytest.mark.parametrize("channels", [5, 8, 16, 32])
+def test_a_fifth_of_the_channels_stays(channels: int) -> None:
+    x = torch.randn(1, channels, 6, 6)
+    still = [bool(torch.equal(a, b)) for a, b in zip(x[0], group_shift(x)[0], strict=True)]
+    assert 0 < sum(still) <= -(-channels // 5)
+
+
 @pytest.mark.parametrize("shift", ["exchange", "group", "none"])
 def test_without_the_shift_it_is_a_separable_convolution(shift: str) -> None:
     made = ShuffleMixing(8, 3, shift)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ def made(**options: Any) -> DistillationSegmenter:
 
 def batch() -> Batch:
     images = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
-    return Batch(images, (images[:, 0] > 0).long(), torch.ones(2), 0.9)
+    return Batch(images, (images[:, 0] > 0).long(), 0.9)
 
 
 def test_the_model_file_holds_the_small_network_alone() -> None:

@@ -24,7 +24,7 @@ def made(classes: ClassTable = TABLE, **options: Any) -> ContinualSegmenter:
 def batch() -> Batch:
     """Dark or bright."""
     images = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
-    return Batch(images, (images[:, 0] < 0).long(), torch.ones(2))
+    return Batch(images, (images[:, 0] < 0).long())
 
 
 def taught(segmenter: ContinualSegmenter, given: Batch, steps: int = 40) -> None:

@@ -30,7 +30,7 @@ def batch(classes: int, truth: Any = None) -> Batch:
     noise = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1))
     images = 2 * torch.nn.functional.avg_pool2d(noise, 3, 1, 1)
     labels = (images[:, 0] < 0).long() if truth is None else truth(images[:, 0])
-    return Batch(images, labels, torch.ones(classes), share=0.5)
+    return Batch(images, labels, share=0.5)
 
 
 def only_new(images: torch.Tensor) -> torch.Tensor:
@@ -107,7 +107,7 @@ def test_the_new_class_may_hide_in_earlier_annotations() -> None:
     learner = Growing(made("unet", 60), NEW)
     given = batch(codes.count, only_new)
     learner.begin(given)
-    before, features = learner.before.answer(given.images)
+    before, (features,) = learner.before.answer(given.images)
     earlier = (given.images[:, 0] < 0).long()
     new = given.images[:, 0] > 1
     hidden = (earlier == learner.before.host) & learner.before.strange(features)
@@ -163,3 +163,14 @@ def test_what_cannot_grow_says_so(method: str) -> None:
     segmenter: Any = registry.fresh(method, TABLE, **SMALL[method])
     with pytest.raises(BadInput, match="no class can join"):
         Growing(segmenter, NEW)
+
+
+def test_both_networks_of_a_pair_keep_what_is_known() -> None:
+    pair = made("cross-cooperative", 5)
+    learner, given = Growing(pair, NEW), batch(3, only_new)
+    learner.begin(given)
+    terms = learner.loss(given)
+    for name in ("kept", "evenly"):
+        for head in (pair.net.head, pair.net.second_head):
+            (slope,) = torch.autograd.grad(terms[name], head.weight, retain_graph=True)
+            assert bool(slope.any()), name

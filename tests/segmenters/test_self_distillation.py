@@ -21,7 +21,7 @@ def made(**options: Any) -> SelfDistillationSegmenter:
 
 def batch() -> Batch:
     images = torch.randn(2, 1, 16, 16, generator=torch.Generator().manual_seed(1))
-    return Batch(images, (images[:, 0] > 0).long(), torch.ones(2))
+    return Batch(images, (images[:, 0] > 0).long())
 
 
 def test_the_model_file_is_that_of_a_plain_unet() -> None:

@@ -21,7 +21,7 @@ def made(**options: Any) -> WordPatchSegmenter:
 def sample() -> Batch:
     images = torch.randn(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     images[..., 16:] += 3
-    return Batch(images, (images[:, 0] > 1).long(), torch.ones(2))
+    return Batch(images, (images[:, 0] > 1).long())
 
 
 @pytest.mark.parametrize("kind", ["trainable", "clustered"])
@@ -45,6 +45,6 @@ def test_words_of_a_model_are_kept() -> None:
 
 
 def test_constant_images_have_no_words() -> None:
-    flat = Batch(torch.ones(2, 1, 32, 32), torch.zeros(2, 32, 32, dtype=torch.int64), torch.ones(2))
+    flat = Batch(torch.ones(2, 1, 32, 32), torch.zeros(2, 32, 32, dtype=torch.int64))
     with pytest.raises(BadInput, match="different patches"):
         made().begin(flat)

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_infoleak.api import Spread
 from napari_infoleak.core.axes import labels_from_canonical, planes_from_canonical
+from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.core.region import Region
 from napari_infoleak.scale.events import CancelledEvent, Done, Event, Failed, Progress
+from napari_infoleak.spread.frame import SpreadFrame
 from napari_infoleak.widgets import jobs
-from napari_infoleak.widgets.travel import Pixels
+from napari_infoleak.widgets.travel import Pixels, whole
 
 
 class FakeJob:
@@ -93,6 +96,39 @@ def fake_segment(
     )
 
 
+def fake_propagate(pixels: Any, annotation: Any, axis: str, stop_below: float, **rest: Any) -> Any:
+    """Label the painted frame and the one after it, and stop there."""
+    t, z, height, width = pixels.image().label_shape
+    along_z = axis == "Z"
+    paint = whole(annotation, pixels.axes).reshape(t, z, height, width)
+    ((t0, z0),) = {(patch.t, patch.z) for patch in annotation.patches}
+    frames = []
+    labels = np.zeros((t, z, height, width), np.uint8)
+    for at in np.ndindex(t, z):
+        own = at[0] == t0 if along_z else at[1] == z0
+        away = (at[1] - z0) if along_z else (at[0] - t0)
+        state, sure = "unreached", None
+        if own and away in (0, 1):
+            state, sure = ("annotated", 0.9) if away == 0 else ("stopped", 0.6)
+            labels[at] = 1 + (paint[at] == 2)
+        frames.append(SpreadFrame(*at, abs(away) if own else None, sure, state, f"{at}"))
+    shape = tuple(
+        n for letter, n in zip("TZYX", labels.shape, strict=True) if letter in pixels.axes
+    )
+    labels = labels.reshape(shape)
+    return Spread(
+        labels=labels,
+        probabilities=np.stack([labels == 1, labels == 2]).astype(np.float32),
+        uncertainty=None,
+        class_ids=(1, 2),
+        classes=ClassTable.membrane(),
+        axes=pixels.axes,
+        provenance={"settings": {"axis": axis, "stop_below": stop_below}},
+        axis=axis,
+        frames=tuple(frames),
+    )
+
+
 def fake_cells(membranes: Any, **rest: Any) -> jobs.Cells:
     from skimage.measure import label
 
@@ -110,6 +146,7 @@ def fake_train(output: str, classes: Any, **rest: Any) -> jobs.Trained:
 
 
 ANSWERS: dict[str, Callable[..., Any]] = {
+    "propagate": fake_propagate,
     "segment": fake_segment,
     "make_cells": fake_cells,
     "save": fake_save,

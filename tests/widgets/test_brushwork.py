@@ -97,6 +97,19 @@ def test_paint_is_copied_to_the_next_slice_where_nothing_is_painted(
     assert brushwork.copy.toolTip() == "This is the last slice."
 
 
+def test_paint_that_is_hidden_is_copied_and_shown(ringed: Any, viewer: Any) -> None:
+    layer, brushwork = ringed.annotate.layer.layer, ringed.annotate.brushwork
+    viewer.dims.set_current_step(0, 0)
+    layer.data[0, 70, 5:10] = 2
+    brushwork.hide_paint.click()
+    viewer.dims.order = (1, 2, 0)  # of a hidden layer napari keeps no slice
+    viewer.dims.order = (0, 1, 2)
+    ringed.annotate.count_now()
+    brushwork.copy.click()
+    assert layer.visible
+    assert layer.data[1, 70, 4:11].tolist() == [0, 2, 2, 2, 2, 2, 0]
+
+
 def test_painted_slices_are_listed_with_their_classes(ringed: Any, viewer: Any) -> None:
     layer, brushwork = ringed.annotate.layer.layer, ringed.annotate.brushwork
     layer.data[0, 5, 5:10] = 2

@@ -104,7 +104,7 @@ def test_what_the_child_sends_back_is_known_without_torch() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("napari_infoleak."):
                 modules.add(str(node.module))
-    at_the_top = "explain|scale|core|instances|session|infer|learn"
+    at_the_top = "explain|scale|core|instances|session|infer|learn|spread"
     wanted = sorted(m for m in modules if m.split(".")[1] in at_the_top.split("|"))
     code = (
         f"import importlib, sys; names = {wanted}; "

@@ -562,6 +562,31 @@ def test_paint_after_the_answer_makes_it_old_after_a_crash_too(
     assert "older than your paint" in dock.segment.reason.text()
 
 
+def test_how_labels_were_spread_comes_back_after_a_crash(
+    painting: Any, image_file: Path, reopen: Any, settle: Any, qtbot: Any
+) -> None:
+    layer = painting.annotate.layer.layer
+    stroke(layer, 1, 2, 1)
+    stroke(layer, 1, 9, 2)
+    painting.annotate.count_now()
+    painting.spread.stop.setValue(0.7)
+    painting.spread.spread()
+    settle(painting)
+    painting.storing.finish()
+    crash(painting)
+    dock = reopen(image_file)
+    dock.resume.go_on.click()
+    qtbot.waitUntil(lambda: dock.state.answer is not None, timeout=5000)
+    assert dock.spread.words.text() == painting.spread.words.text() != ""
+    assert not dock.spread.plot.isHidden()
+    assert dock.spread.plot._limit.value() == 0.7
+    dock.spread.next.click()
+    assert dock.viewer.dims.current_step[0] == 2
+    old, new = (one.spreading.last(one.state.source) for one in (painting, dock))
+    assert new.frames == old.frames
+    assert np.array_equal(new.labels, old.labels)
+
+
 def test_a_saved_session_holds_its_results(
     celled: Any, reopen: Any, qtbot: Any, tmp_path: Path
 ) -> None:

@@ -10,48 +10,15 @@ import pytest
 
 from napari_infoleak.api import Spread
 from napari_infoleak.core.classes import ClassTable
-from napari_infoleak.spread.walk import SpreadFrame
+from napari_infoleak.spread.frame import SpreadFrame
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.command import done_in, python_script, segment_words
 from napari_infoleak.widgets.panel_spread import in_words
-from napari_infoleak.widgets.travel import Pixels, whole
-
-
-def fake_propagate(pixels: Any, annotation: Any, axis: str, stop_below: float, **rest: Any) -> Any:
-    """Label the painted frame and the one after it, and stop there."""
-    t, z, height, width = pixels.image().label_shape
-    along_z = axis == "Z"
-    paint = whole(annotation, pixels.axes).reshape(t, z, height, width)
-    ((t0, z0),) = {(patch.t, patch.z) for patch in annotation.patches}
-    frames = []
-    labels = np.zeros((t, z, height, width), np.uint8)
-    for at in np.ndindex(t, z):
-        own = at[0] == t0 if along_z else at[1] == z0
-        away = (at[1] - z0) if along_z else (at[0] - t0)
-        state, sure = "unreached", None
-        if own and away in (0, 1):
-            state, sure = ("annotated", 0.9) if away == 0 else ("stopped", 0.6)
-            labels[at] = 1 + (paint[at] == 2)
-        frames.append(SpreadFrame(*at, abs(away) if own else None, sure, state, f"{at}"))
-    shape = tuple(
-        n for letter, n in zip("TZYX", labels.shape, strict=True) if letter in pixels.axes
-    )
-    labels = labels.reshape(shape)
-    return Spread(
-        labels=labels,
-        probabilities=np.stack([labels == 1, labels == 2]).astype(np.float32),
-        uncertainty=None,
-        class_ids=(1, 2),
-        classes=ClassTable.membrane(),
-        axes=pixels.axes,
-        axis=axis,
-        frames=tuple(frames),
-    )
+from napari_infoleak.widgets.travel import Pixels
 
 
 @pytest.fixture
-def painted(dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator, executor: Any) -> Any:
-    executor.answers["propagate"] = fake_propagate
+def painted(dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator) -> Any:
     viewer.add_image(rng.random((5, 40, 48)), name="my cells", scale=(3, 1, 1))
     paint(dock, viewer, qtbot, (1,))
     return dock
@@ -124,7 +91,6 @@ def test_later_painting_over_the_labels_does_not_reach_what_is_handed_back(
 def test_a_movie_of_stacks_is_spread_along_either_axis(
     dock: Any, viewer: Any, qtbot: Any, rng: np.random.Generator, executor: Any, settle: Any
 ) -> None:
-    executor.answers["propagate"] = fake_propagate
     viewer.add_image(rng.random((5, 6, 40, 48)), name="my cells")
     paint(dock, viewer, qtbot, (1, 2))
     assert [dock.spread.axis.itemData(i) for i in range(dock.spread.axis.count())] == ["Z", "T"]

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from napari_infoleak.core.config import TrainConfig
     from napari_infoleak.core.image import Image
     from napari_infoleak.segmenters.protocol import Segmenter
+    from napari_infoleak.spread.frame import SpreadFrame
     from napari_infoleak.spread.order import Series
-    from napari_infoleak.spread.walk import FrameAnswer, SpreadFrame
+    from napari_infoleak.spread.walk import FrameAnswer
 
 AXES = ("Z", "T")
 STEPS = 48

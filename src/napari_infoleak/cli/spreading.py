@@ -6,7 +6,7 @@ import csv
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari_infoleak import api
 from napari_infoleak.cli.bar import Bar
@@ -15,8 +15,12 @@ from napari_infoleak.cli.files import TABLES, check_one_plane, check_outputs
 from napari_infoleak.cli.options import Json, Pairs, support_set
 from napari_infoleak.cli.training import Flag, stoppable
 from napari_infoleak.cli.writing import write_arrays
+from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.progress import NEVER
 from napari_infoleak.io.atomic import atomic
+
+if TYPE_CHECKING:
+    from napari_infoleak.core.image import Image
 
 
 def propagate(
@@ -24,7 +28,7 @@ def propagate(
     /,
     *,
     annotations: Path,
-    axis: Literal["Z", "T"],
+    axis: Literal["Z", "T"] | None = None,
     output: Path,
     confidence: Path | None = None,
     stop_below: float = 0.0,
@@ -56,7 +60,7 @@ def propagate(
     annotations
         Paint on one or more frames of this very image: its shape without channels, 0 unlabelled.
     axis
-        Along which labels spread: Z or T.
+        Along which labels spread: Z or T; by default the one along which there are frames.
     output
         File for the labels, 0 where they did not come; its suffix decides the format.
     confidence
@@ -118,7 +122,7 @@ def propagate(
         result = api.propagate(
             picture,
             annotations,
-            axis,
+            axis or _only_axis(picture),
             model,
             support=known,
             channel=channel,
@@ -166,6 +170,14 @@ def propagate(
     else:
         _say(report, result)
     return stop.status if stop and result.cancelled else 0
+
+
+def _only_axis(picture: Image) -> str:
+    """The axis along which there are frames, where there is but one."""
+    found = [letter for letter in "ZT" if picture.sizes[letter] > 1]
+    if len(found) > 1:
+        raise BadInput(f"{picture.name} has frames along Z and T: give --axis Z or --axis T")
+    return found[0] if found else "Z"  # which is refused in words
 
 
 def _row(frame: Any) -> dict[str, Any]:

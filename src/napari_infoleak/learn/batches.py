@@ -171,13 +171,6 @@ def counts(data: Iterable[Annotated], classes: int) -> Tensor:
     return total
 
 
-def balance(count: Tensor) -> Tensor:
-    """Weight of each class by median frequency; 1 where there is nothing of it. (K) -> (K)."""
-    present = count > 0
-    middle = count[present].double().quantile(0.5)
-    return torch.where(present, middle / count.clamp(min=1), 1.0).float()
-
-
 class Crops:
     """Draw batches. The crops of a step depend on seed, step and rank alone.
 
@@ -217,9 +210,7 @@ class Crops:
         self._augment = augment or Augment()
         self._above_all = above_all
         self._seed = seed
-        self._rank = rank
-        count = counts(self.data, classes)
-        self._balance = balance(count)
+        self.rank = rank
         self._places = [_places(one, classes, seed) for one in self.data]
         found = torch.tensor([[len(p) for p in places] for places in self._places]).double()
         weights = torch.tensor([one.weight for one in self.data]).double()
@@ -238,13 +229,13 @@ class Crops:
         -------
         Batch
         """
-        generator = torch.Generator().manual_seed(mixed(self._seed, step, self._rank, 1))
+        generator = torch.Generator().manual_seed(mixed(self._seed, step, self.rank, 1))
         cuts = [self._crop(generator) for _ in range(batch)]
         images = torch.stack([image for image, _ in cuts])
         labels = torch.stack([label for _, label in cuts]).long() - 1
         if self._dims == 2:
             images, labels = images[:, :, 0], labels[:, 0]
-        return Batch(images, labels, self._balance, share)
+        return Batch(images, labels, share)
 
     def _crop(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         volume, place = self._place(generator)
@@ -293,13 +284,13 @@ class Halves:
     def __init__(self, own: Crops, labelled: Sequence[Annotated], classes: int, seed: int) -> None:
         self.size = own.size
         self._own = own
-        self._spread = Crops(labelled, classes, own.size, seed=mixed(seed, 5))
+        self._spread = Crops(labelled, classes, own.size, seed=mixed(seed, 5), rank=own.rank)
 
     def draw(self, step: int, batch: int, share: float = 0.0) -> Batch:
-        """Cut the crops of a step; one alone is of what people annotated."""
-        own = self._own.draw(step, batch, share)
+        """Cut the crops of a step; where that is one alone, they take turns."""
         if batch < 2:
-            return own
+            return (self._spread if step % 2 else self._own).draw(step, batch, share)
+        own = self._own.draw(step, batch, share)
         spread = self._spread.draw(step, batch // 2, share)
         first = batch - batch // 2
         return replace(

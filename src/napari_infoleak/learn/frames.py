@@ -59,8 +59,8 @@ def others(image: Image, channel: int | None, planes: Iterable[SupportPlane]) ->
             yield frame
 
 
-def by_distance(frames: Iterable[Frame], annotated: Sequence[Place]) -> list[list[Frame]]:
-    """Frames in rounds: those next to an annotated plane first.
+def by_distance(frames: Iterable[Frame], annotated: Sequence[Place]) -> dict[int, list[Frame]]:
+    """Sort frames: those next to an annotated plane first.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ def by_distance(frames: Iterable[Frame], annotated: Sequence[Place]) -> list[lis
 
     Returns
     -------
-    list of list of Frame
-        Frames of the same distance, in time plus in z, to the nearest annotated plane of their
-        image, ascending. Frames of images without one are left out.
+    dict of int to list of Frame
+        By the distance, in time plus in z, to the nearest annotated plane of their image,
+        ascending. Frames of images without one are left out.
     """
     rounds: dict[int, list[Frame]] = {}
     for frame in frames:
@@ -80,4 +80,4 @@ def by_distance(frames: Iterable[Frame], annotated: Sequence[Place]) -> list[lis
         apart = [abs(t - u) + abs(z - v) for source, (u, v) in annotated if source == name]
         if apart:
             rounds.setdefault(min(apart), []).append(frame)
-    return [rounds[distance] for distance in sorted(rounds)]
+    return {distance: rounds[distance] for distance in sorted(rounds)}

@@ -18,7 +18,7 @@ from napari_infoleak.nets.clusters import k_means
 from napari_infoleak.nets.heads import evidence
 
 TAU = 0.1
-_SILENCE = 1 / TAU  # no similarity is large enough to make up for it
+_SILENCE = 2 / TAU  # similarities are from -1 to 1: none is large enough to make up for it
 
 
 class VectorHead(nn.Module):
@@ -121,6 +121,9 @@ def contrast(
 ) -> Tensor:
     """Supervised contrast among samples and class vectors; all are anchors.
 
+    Of several vectors of a class a sample belongs to the nearest alone, and the vectors do not
+    belong together: they are there for looks that differ.
+
     Without vectors and margin this is the loss of Khosla et al. 2020, arXiv 2004.11362, of which
     supervised contrastive replay (Mai et al. 2021, arXiv 2103.13885) is made.
 
@@ -139,19 +142,28 @@ def contrast(
     Tensor, scalar
         Mean over the elements that have an equal; 0 if none has.
     """
+    left_out = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     if vectors is not None:
         classes, each = vectors.shape[:2]
-        embeddings = torch.cat([embeddings, vectors.flatten(0, 1)])
+        likeness = torch.einsum("nd,nvd->nv", embeddings, vectors[labels])
+        nearest = F.one_hot(labels * each + likeness.argmax(1), classes * each) > 0
         own = torch.arange(classes, device=labels.device).repeat_interleave(each)
+        beside = (labels[:, None] == own) & ~nearest
+        left_out = torch.cat(
+            [
+                torch.cat([left_out, beside], 1),
+                torch.cat([beside.T, own[:, None] == own], 1),
+            ]
+        )
+        embeddings = torch.cat([embeddings, vectors.flatten(0, 1)])
         labels = torch.cat([labels, own])
     equal = labels[:, None] == labels[None, :]
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
-    positive = equal & ~itself
+    positive = equal & ~left_out
     count = positive.sum(1)
     if not bool((count > 0).any()):
         return embeddings.sum() * 0
     logits = (embeddings @ embeddings.T - margin * equal) / TAU
-    logs = logits - logits.masked_fill(itself, -torch.inf).logsumexp(1, keepdim=True)
+    logs = logits - logits.masked_fill(left_out, -torch.inf).logsumexp(1, keepdim=True)
     per_anchor = (logs * positive).sum(1) / count.clamp(min=1)
     return -per_anchor[count > 0].mean()
 

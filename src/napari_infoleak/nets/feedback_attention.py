@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class Addition(nn.Module):
     """The control: the map is added without any attention."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, width: int) -> None:
         super().__init__()
-        self.out = nn.Conv2d(channels, channels, 1)
+        self.out = nn.Conv2d(channels, width, 1)
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, asking: Tensor, answering: Tensor) -> Tensor:
-        """Both (B C Y X) -> (B C Y X), of the second map alone."""
+        """(B W Y X), (B F Y X) -> (B W Y X), of the second map alone."""
         scaled: Tensor = self.gamma * self.out(answering)
         return scaled
 
@@ -92,9 +92,11 @@ class FeedbackAttentionUNet(nn.Module):
         self.head = nn.Conv2d(features, classes, 1)
         width = widths[0]
         self.feedback: nn.Module = (
-            Addition(width)
+            Addition(features, width)
             if asks == "nobody"
-            else WindowedAttention(width, width, width, dimensions, pool, window)
+            else WindowedAttention(
+                width if asks == "input" else features, features, width, dimensions, pool, window
+            )
         )
         self.multiple_of: int = math.lcm(self.body.multiple_of, window)
 
@@ -111,17 +113,17 @@ class FeedbackAttentionUNet(nn.Module):
         Parameters
         ----------
         x : Tensor, shape (B, C, Y, X)
-        last : Tensor, shape (B, W, Y, X), optional
-            Map near the output of the round before.
+        last : Tensor, shape (B, F, Y, X), optional
+            Map of the round before that its head took.
         leak : float
             Strength of what is read from it.
 
         Returns
         -------
         scores : Tensor, shape (B, K, Y, X)
-        last : Tensor, shape (B, W, Y, X)
+        last : Tensor, shape (B, F, Y, X)
+            What the head took.
         """
-        near_output = x
 
         def read(level: int, found: Tensor) -> Tensor:
             if level > 0 or last is None:
@@ -129,13 +131,8 @@ class FeedbackAttentionUNet(nn.Module):
             added: Tensor = self.feedback(found if self.input_asks else last, last)
             return found + leak * added
 
-        def note(level: int, found: Tensor) -> Tensor:
-            nonlocal near_output
-            near_output = found
-            return found
-
-        features = decode(self.body, encode(self.body, x, read), note)
-        return self.head(features), near_output
+        features = decode(self.body, encode(self.body, x, read))
+        return self.head(features), features
 
     def looks(self, x: Tensor, leak: float = 1.0) -> list[Tensor]:
         """Scores of every round, (B C Y X) -> (B K Y X) each."""

@@ -46,8 +46,8 @@ def exchange(x: Tensor) -> Tensor:
 
 def group_shift(x: Tensor) -> Tensor:
     """Move four of five groups of channels by a pixel: up, down, left, right; (B C Y X) -> same."""
-    parts = list(x.chunk(5, 1))
-    for index, (dy, dx) in enumerate([(-1, 0), (1, 0), (0, -1), (0, 1)][: len(parts)]):
+    parts = list(x.tensor_split(5, 1))
+    for index, (dy, dx) in enumerate([(-1, 0), (1, 0), (0, -1), (0, 1)]):
         padded = F.pad(parts[index], (1, 1, 1, 1))
         height, width = x.shape[-2:]
         parts[index] = padded[..., 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]

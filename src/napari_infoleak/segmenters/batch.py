@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Crops of annotated images. B crops, C channels, K classes, *S is Y X or Z Y X.
+    """Crops of annotated images. B crops, C channels, *S is Y X or Z Y X.
 
     Attributes
     ----------
@@ -21,16 +21,12 @@ class Batch:
     truth : Tensor, shape (B, *S), int64
         Place of the class in the segmenter's table, from 0; -1 where nothing is annotated. Few
         pixels may be annotated: every loss must leave the others out.
-    balance : Tensor, shape (K,), float32
-        Weight of each class by median frequency over all training annotations: n / n_k, n the
-        median of the counts; rare classes weigh more. 1 for a class that is not annotated.
     share : float
         Part of the budget that is spent, 0 at the first step, below 1 at the last.
     """
 
     images: Tensor
     truth: Tensor
-    balance: Tensor
     share: float = 0.0
 
     def __len__(self) -> int:
@@ -39,5 +35,5 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        moved = {name: getattr(self, name).to(device) for name in ("images", "truth", "balance")}
+        moved = {name: getattr(self, name).to(device) for name in ("images", "truth")}
         return replace(self, **moved)

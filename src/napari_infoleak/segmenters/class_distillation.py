@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from napari_infoleak.nets.distillation import classwise_divergence, joint_divergence
 from napari_infoleak.segmenters.leaky import wrongness
+from napari_infoleak.segmenters.supervised import fitting
 from napari_infoleak.segmenters.unet import PlainUNet, unet
 
 if TYPE_CHECKING:
@@ -176,10 +177,11 @@ class DistillationSegmenter(PlainUNet):
             return sorted(taken)
         for number, one in zip(self.classes.ids, self.teachers.each, strict=True):
             mine = one.state_dict()
-            for name, (source, begin) in _specialist(tensors, classes, number).items():
-                if name in mine and mine[name].shape == begin.shape:
-                    mine[name].copy_(begin)
-                    taken.add(source)
+            theirs = _specialist(tensors, classes, number)
+            for name in fitting(mine, {name: begin for name, (_, begin) in theirs.items()}):
+                source, begin = theirs[name]
+                mine[name].copy_(begin)
+                taken.add(source)
         return sorted(taken)
 
 

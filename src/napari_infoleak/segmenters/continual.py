@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from napari_infoleak.nets.class_vectors import contrast, drawn, relation_divergence, with_margin
 from napari_infoleak.nets.continual import ContinualNet
 from napari_infoleak.nets.losses import cross_entropy, dice
-from napari_infoleak.nets.modes import as_at_test
+from napari_infoleak.nets.modes import has_measured
 from napari_infoleak.segmenters.leaky import LeakySegmenter
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ class ContinualSegmenter(LeakySegmenter):
 
     @torch.no_grad()
     def begin(self, sample: Batch) -> None:
-        """Give classes the look of their pixels."""
+        """Give classes the look of their pixels, which without statistics is that of training."""
         net: ContinualNet = self.net
-        with as_at_test(net):
-            embeddings = net.embed(sample.images)[0].movedim(1, 0).flatten(1)
+        looking: ContinualNet = copy.deepcopy(net).train(not has_measured(net))
+        embeddings = looking.embed(sample.images)[0].movedim(1, 0).flatten(1)
         for place in range(len(self.classes)):
             own = embeddings[:, (sample.truth == place).flatten()].T
             if len(own):

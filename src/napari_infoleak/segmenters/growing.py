@@ -103,11 +103,11 @@ class Before(nn.Module):
         self.register_buffer("offset", torch.zeros(()))
         self.register_buffer("sure", torch.full((classes,), _SURE))
 
-    def answer(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (B O Y X), and what the head reads, (B D Y X)."""
-        with as_at_test(self.net), _watched(self.net.head) as seen:
+    def answer(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Scores (B O Y X), and what each head reads, (B D Y X)."""
+        with as_at_test(self.net), _watched(*_heads(self.net)) as seen:
             scores: Tensor = self.net(images)
-        return scores, _sized(seen[0], images).float()
+        return scores, [_sized(read, images).float() for read, _ in seen]
 
     def measure(self, scores: Tensor) -> None:
         """See how sure answers are, class by class: a network that learned little never is."""
@@ -155,11 +155,17 @@ class Growing(Wrapped):
     def __init__(
         self, segmenter: SupervisedSegmenter, entry: ClassEntry, lower: float = 0.0
     ) -> None:
-        head = getattr(getattr(segmenter, "net", None), "head", None)
+        net: Any = getattr(segmenter, "net", None)
+        head = getattr(net, "head", None)
         if segmenter.spec.dims != (2,) or not isinstance(head, nn.Conv2d | VectorHead):
             raise BadInput(
                 f"no class can join a model of {segmenter.spec.name}; train one of another method "
                 f"for that, such as continual"
+            )
+        if lower and _second_level(net) is None:
+            raise BadInput(
+                f"a model of {segmenter.spec.name} has no lower layer that could teach; leave "
+                f"that out"
             )
         super().__init__(segmenter)
         self.known = len(segmenter.classes)
@@ -181,16 +187,19 @@ class Growing(Wrapped):
         said, new = scores.argmax(1), known >= self.known
         if bool(new.any()):
             self.before.host.fill_(int(said[new].mode().values))
-        pixels, host = features.movedim(1, -1), int(self.before.host)
-        own, others = _some(pixels[new]), _some(pixels[(said == host) & ~new])
-        if not len(own) or not len(others):
+        host = int(self.before.host)
+        like = (said == host) & ~new
+        if not bool(new.any()) or not bool(like.any()):
             return
-        self.before.learn(own, others)
-        head: nn.Conv2d | VectorHead = self.segmenter.net.head
-        if isinstance(head, VectorHead):
-            head.imprint_beside(self.known, host, own, others)
-        else:
-            imprint(head, self.known, host, own, others)
+        for number, head in enumerate(_heads(self.segmenter.net)):
+            pixels = features[number].movedim(1, -1)
+            own, others = _some(pixels[new]), _some(pixels[like])
+            if number == 0:
+                self.before.learn(own, others)
+            if isinstance(head, VectorHead):
+                head.imprint_beside(self.known, host, own, others)
+            else:
+                imprint(head, self.known, host, own, others)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """What the method itself learns by, and what was known before."""
@@ -198,21 +207,27 @@ class Growing(Wrapped):
         for part in net.modules():
             if isinstance(part, _BatchNorm):
                 part.eval()
-        with _watched(_second_level(self.before.net)) as shallow:
+        lower = _second_level(self.before.net) if self.lower else None
+        with _watched(*([] if lower is None else [lower])) as shallow:
             before, features = self.before.answer(batch.images)
         known, earlier, old = self.codes.read(batch.truth)
         given = torch.where(known >= 0, known, earlier)
-        hidden = (given == host) & (known < 0) & self.before.strange(features)
-        labels = self._labelled(given, hidden, old, before, features)
-        told = replace(batch, truth=labels, balance=batch.balance[: len(self.classes)])
-        with _watched(net.head) as seen:
+        hidden = (given == host) & (known < 0) & self.before.strange(features[0])
+        labels = self._labelled(given, hidden, old, before, features[0])
+        told = replace(batch, truth=labels)
+        with _watched(*_heads(net)) as seen:
             terms: dict[str, Tensor] = self.segmenter.loss(told)
-        scores = _sized(seen[1], batch.images)
-        terms["kept"] = KEEP * unbiased_distillation(scores, before, host, given < self.known)
-        terms["evenly"] = EVENLY * cross_entropy(scores, labels, _evenly(labels, scores.shape[1]))
-        terms["not new"] = unbiased_cross_entropy(scores, range(self.known), old & (labels < 0))
-        if self.lower and shallow:
-            own, below = (_sized(one, batch.images) for one in (seen[0], shallow[1]))
+        each = [_sized(scores, batch.images) for _, scores in seen]
+        even, unsaid = _evenly(labels, len(self.classes)), old & (labels < 0)
+        terms["kept"] = KEEP * _mean(
+            unbiased_distillation(one, before, host, given < self.known) for one in each
+        )
+        terms["evenly"] = EVENLY * _mean(cross_entropy(one, labels, even) for one in each)
+        terms["not new"] = _mean(
+            unbiased_cross_entropy(one, range(self.known), unsaid) for one in each
+        )
+        if shallow:
+            own, below = (_sized(one, batch.images) for one in (seen[0][0], shallow[0][1]))
             terms["from below"] = self.lower * _within_classes(below, own, labels, self.codes)
         return terms
 
@@ -244,10 +259,19 @@ def _some(points: Tensor) -> Tensor:
     return points[chosen.to(points.device)]
 
 
+def _heads(net: Any) -> list[nn.Conv2d | VectorHead]:
+    """Layers that end in a score a class: one, or two of a pair of networks."""
+    return [net.head, *([net.second_head] if hasattr(net, "second_head") else [])]
+
+
+def _mean(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(tuple(terms)).mean()
+
+
 def _second_level(net: Any) -> nn.Module | None:
     """What the network has seen after its second level, where it is such a network."""
     down = list(getattr(getattr(net, "body", None), "down", ()))
-    return down[0] if down else None
+    return down[0] if down and not isinstance(down[0], nn.ModuleList) else None
 
 
 def _within_classes(below: Tensor, own: Tensor, truth: Tensor, codes: Codes) -> Tensor:
@@ -269,18 +293,19 @@ def _sized(found: Tensor, images: Tensor) -> Tensor:
 
 
 @contextmanager
-def _watched(layer: nn.Module | None) -> Iterator[list[Tensor]]:
-    """See what a layer takes and gives, the last time that it is called; empty if it is not."""
-    seen: list[Tensor] = []
-
-    def look(_layer: nn.Module, taken: tuple[Tensor, ...], given: Tensor) -> None:
-        seen[:] = [taken[0], given]
-
-    if layer is None:
-        yield seen
-        return
-    hook = layer.register_forward_hook(look)
+def _watched(*layers: nn.Module) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """See what each layer takes and gives, the last time that it is called."""
+    seen: dict[int, tuple[Tensor, Tensor]] = {}
+    found: list[tuple[Tensor, Tensor]] = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda _layer, taken, given, number=number: seen.update({number: (taken[0], given)})
+        )
+        for number, layer in enumerate(layers)
+    ]
     try:
-        yield seen
+        yield found
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
+        found += [seen[number] for number in range(len(layers))]

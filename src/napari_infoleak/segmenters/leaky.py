@@ -11,24 +11,11 @@ from napari_infoleak.nets.losses import cross_entropy, dice
 from napari_infoleak.segmenters.unet import PlainUNet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.segmenters.supervised import Weights
 
 
 class LeakySegmenter(PlainUNet):
     """Pass the strength of the leak on to the network, which takes it as ``leak``."""
-
-    def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
-        """As a U-Net, if the body is one: a head is of no use on another body."""
-        mine: dict[str, Tensor] = self.net.state_dict()
-        fits = any(
-            name.startswith("body.") and name in mine and mine[name].shape == one.shape
-            for name, one in tensors.items()
-            if one.dim() > 1
-        )
-        return super().adopt(tensors, classes) if fits else []
 
     @torch.inference_mode()
     def scores(self, tiles: Tensor, memory: Weights) -> Tensor:

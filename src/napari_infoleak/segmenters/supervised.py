@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from napari_infoleak.core.support import SupportSet
     from napari_infoleak.segmenters.batch import Batch
 
+HEAD = "head."
+"""How the names of the layer begin that ends in a score a class."""
+
 
 class ScoreNet(Protocol):
     """A module from tiles to scores, (B C *S) -> (B K *S).
@@ -208,19 +211,41 @@ class SupervisedSegmenter:
     @torch.no_grad()
     def adopt(self, tensors: Mapping[str, Tensor], classes: ClassTable) -> list[str]:
         """Take over weights of the same name and shape; of ``head``, those of the same classes."""
-        taken = []
         own: dict[str, Tensor] = self.net.state_dict()
-        for name in sorted(own.keys() & tensors.keys()):
+        shared = set(self.classes.ids) & set(classes.ids)
+        taken = []
+        for name in fitting(own, tensors):
             mine, theirs = own[name], tensors[name]
-            if name.startswith("head."):
-                shared = set(self.classes.ids) & set(classes.ids)
-                if not shared or mine.shape[1:] != theirs.shape[1:]:
-                    continue
+            if not name.startswith(HEAD):
+                mine.copy_(theirs)
+            elif shared:
                 for number in shared:
                     mine[self.classes.ids.index(number)] = theirs[classes.ids.index(number)]
-            elif mine.shape == theirs.shape:
-                mine.copy_(theirs)
             else:
                 continue
             taken.append(name)
         return taken
+
+
+def fitting(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> list[str]:
+    """Name the tensors that one network can take over from another: of a layer all or none.
+
+    What a layer has counted is of no use without what it has measured. Nothing fits where no layer
+    below the head does.
+
+    Parameters
+    ----------
+    mine, theirs : mapping of str to Tensor
+        By names as torch has them. Tensors of the head may differ in their first size, the classes.
+    """
+
+    def same(name: str) -> bool:
+        first = 1 if name.startswith(HEAD) else 0
+        return mine[name].shape[first:] == theirs[name].shape[first:]
+
+    layers: dict[str, list[str]] = {}
+    for name in sorted(mine.keys() & theirs.keys()):
+        layers.setdefault(name.rpartition(".")[0] or name, []).append(name)
+    found = [name for names in layers.values() if all(map(same, names)) for name in names]
+    below = any(mine[name].dim() > 1 and not name.startswith(HEAD) for name in found)
+    return found if below else []

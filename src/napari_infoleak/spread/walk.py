@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from napari_infoleak.core.region import Region
 from napari_infoleak.infer.pipeline import answer
 from napari_infoleak.segmenters.fingerprint import fingerprint
 from napari_infoleak.spread.confidence import confidence
+from napari_infoleak.spread.frame import SpreadFrame
 from napari_infoleak.spread.order import rounds, turns
 from napari_infoleak.spread.support import FrameSupport
 
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
     from napari_infoleak.core.support import SupportSet
     from napari_infoleak.infer.outputs import Outputs
     from napari_infoleak.segmenters.protocol import Segmenter
+    from napari_infoleak.spread.frame import State
     from napari_infoleak.spread.order import Place, Series, Turn
 
     Labels = NDArray[np.uint8]
     Floats = NDArray[np.float32]
-
-State = Literal["annotated", "accepted", "stopped", "unreached"]
 
 ROUNDS = 6
 """How often a model learns on the way, at most."""
@@ -62,40 +62,6 @@ class Tuner(Protocol):
 
     def accept(self, plane: Floats, labels: Labels, weight: float) -> None:
         """Learn from a labelled frame, too, from now on."""
-
-
-@dataclass(frozen=True)
-class SpreadFrame:
-    """How labels came to a frame.
-
-    Attributes
-    ----------
-    t, z : int
-    distance : int or None
-        Frames to the nearest annotated one; None if its series has none.
-    confidence : float or None
-        0 to 1, see `spread.confidence`; None for a frame that was not reached.
-    state : {"annotated", "accepted", "stopped", "unreached"}
-        "stopped": labelled, but too doubtful for labels to spread on from it. "unreached": left
-        unlabelled.
-    key : str
-        Hash of all that its answer depends on; empty for a frame that was not reached.
-    reused : bool
-        Whether the answer was known from before.
-    """
-
-    t: int
-    z: int
-    distance: int | None
-    confidence: float | None
-    state: State
-    key: str = ""
-    reused: bool = False
-
-    @property
-    def passes_on(self) -> bool:
-        """Whether labels spread on from it."""
-        return self.state in ("annotated", "accepted")
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from napari_infoleak.widgets.tooltips import TIPS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from napari_infoleak.spread.walk import SpreadFrame
+    from napari_infoleak.spread.frame import SpreadFrame
 
 _HEIGHT = 132
 _COLOURS = {"annotated": "#009e73", "accepted": "#56b4e9", "stopped": "#d55e00"}

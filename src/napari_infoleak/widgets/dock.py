@@ -90,7 +90,7 @@ class InfoleakDock(QWidget):
         self.train = TrainPanel(self.state, self.training)
         self.cells = CellsPanel(self.state, self.worker, self.results)
         self.export = ExportPanel(self.state, self.worker, self.results, self.keeping)
-        self.storing = Storing(self.state, self.keeping, self.results, self.cells)
+        self.storing = Storing(self.state, self.keeping, self.results, self.cells, self.spreading)
         self.restoring = Restoring(
             self.state,
             napari_viewer,

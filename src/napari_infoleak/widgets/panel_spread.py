@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_infoleak.api import Spread
-    from napari_infoleak.spread.walk import SpreadFrame
+    from napari_infoleak.spread.frame import SpreadFrame
     from napari_infoleak.widgets.spreading import Spreading
     from napari_infoleak.widgets.state import DockState
 
@@ -44,7 +44,6 @@ class SpreadPanel(Section):
         super().__init__(4, "Spread")
         self._state, self._viewer, self._spreading = state, viewer, spreading
         self._result: Spread | None = None
-        self._limit = 0.0
         self.axis = QComboBox()
         self.axis.setToolTip(TIPS["spread.axis"])
         self.stop = QDoubleSpinBox()
@@ -70,9 +69,8 @@ class SpreadPanel(Section):
 
     def spread(self) -> None:
         """Spread what is painted over all frames."""
-        self._limit = self.stop.value()
         axis, learn = str(self.axis.currentData()), self.learn.isChecked()
-        if self._spreading.start(axis, self._limit, fine_tune=learn):
+        if self._spreading.start(axis, self.stop.value(), fine_tune=learn):
             self.set_open(True)
         self.refresh()
 
@@ -166,7 +164,8 @@ class SpreadPanel(Section):
         t, z = position(self._viewer, source)
         along_z = result.axis == "Z"
         own = [one for one in result.frames if (one.t == t if along_z else one.z == z)]
-        self.plot.show_frames(own, result.axis, self._limit)
+        limit = result.provenance.get("settings", {}).get("stop_below", 0.0)
+        self.plot.show_frames(own, result.axis, limit)
         self.plot.show_position(z if along_z else t)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from napari import Viewer
 
     from napari_infoleak.api import Spread
-    from napari_infoleak.spread.walk import SpreadFrame
+    from napari_infoleak.spread.frame import SpreadFrame
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.segmenting import Segmenting
     from napari_infoleak.widgets.state import DockState
@@ -56,6 +56,15 @@ class Spreading(QObject):
         worker.ended.connect(self._over)
         state.events.source.connect(self._forget)
 
+    def last(self, source: Source) -> Spread | None:
+        """Return how labels were spread over an image the last time."""
+        return self._last[1] if self._last is not None and self._last[0] is source else None
+
+    def show(self, source: Source, spread: Spread) -> None:
+        """Show how labels were spread over an image; they themselves are shown already."""
+        self._last = source, spread
+        self.spread.emit(spread)
+
     @property
     def learning(self) -> bool:
         """Whether a model learns on the way just now."""
@@ -74,7 +83,6 @@ class Spreading(QObject):
         classes, basis = state.classes, asked(state)
 
         def take(result: Spread) -> None:
-            self._last = source, result
             complete = all(frame.state != "unreached" for frame in result.frames)
             whole = Region.whole(source.image.label_shape)
             # Copies, for the layers' own will be painted on.
@@ -87,7 +95,7 @@ class Spreading(QObject):
                 source, whole, classes, shown, basis, complete=complete, spread=True
             )
             if source is state.source:
-                self.spread.emit(result)
+                self.show(source, result)
 
         stop = Path(tempfile.mkdtemp(prefix="infoleak-")) / "stop" if fine_tune else None
         started = self._worker.start(

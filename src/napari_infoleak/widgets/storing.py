@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_infoleak.api._result import membrane_index
+from napari_infoleak.api._spread import Spread
 from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.instances.measure import Table
@@ -16,6 +17,7 @@ from napari_infoleak.session import results as store
 from napari_infoleak.session.corrections import correct, finished_after
 from napari_infoleak.session.file import take_results
 from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
+from napari_infoleak.spread.frame import SpreadFrame
 from napari_infoleak.widgets.layers import write_note
 from napari_infoleak.widgets.state import Answer, Basis
 from napari_infoleak.widgets.steps import older_cells
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.session import Step
     from napari_infoleak.widgets.keeping import Keeping
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.panel_cells import CellsPanel
     from napari_infoleak.widgets.results import Results
+    from napari_infoleak.widgets.spreading import Spreading
     from napari_infoleak.widgets.state import DockState
 
     Kept = tuple[dict[str, Any], dict[str, Any]]
@@ -53,16 +57,24 @@ class Storing(QObject):
         The layers.
     cells : CellsPanel
         Corrects and measures them.
+    spreading : Spreading
+        Knows how labels were spread.
     """
 
     said = Signal(str, str)
     restored = Signal()
 
     def __init__(
-        self, state: DockState, keeping: Keeping, results: Results, cells: CellsPanel
+        self,
+        state: DockState,
+        keeping: Keeping,
+        results: Results,
+        cells: CellsPanel,
+        spreading: Spreading,
     ) -> None:
         super().__init__(keeping)
         table = cells.table
+        self._spreading = spreading
         self._state, self._keeping, self._results = state, keeping, results
         self._table, self._source = table, state.source
         self._thread = Thread("infoleak results", self)
@@ -159,6 +171,7 @@ class Storing(QObject):
             return None
         if not self._is_small(labels, answer.probabilities):
             return None
+        spread = self._spreading.last(source) if answer.spread else None
         told = {
             "axes": source.axes,
             "class_ids": answer.class_ids,
@@ -166,6 +179,8 @@ class Storing(QObject):
             "basis": asdict(answer.basis),
             "oldest": asdict(answer.oldest),
             "spread": answer.spread,
+            "along": None if spread is None else spread.axis,
+            "frames": [] if spread is None else [*map(asdict, spread.frames)],
             "provenance": dict(answer.provenance),
         }
         return {"labels": labels, "probabilities": answer.probabilities}, told
@@ -247,6 +262,8 @@ class Storing(QObject):
             spread=bool(told["spread"]),
             provenance=dict(told["provenance"]),
         )
+        if told["frames"]:
+            self._spreading.show(source, _spread(state.answer, classes, arrays["labels"], told))
 
     def _show_cells(self, source: Source, arrays: dict[str, Any], told: Mapping[str, Any]) -> None:
         state = self._state
@@ -298,7 +315,8 @@ def _completed(
 ) -> Any:
     if kind == ANSWER:
         planes = store.widened(arrays["probabilities"], len(told["class_ids"]))
-        return arrays | {"probabilities": planes}, told
+        frames = tuple(SpreadFrame(**{**one, "reused": False}) for one in told.get("frames", ()))
+        return arrays | {"probabilities": planes}, told | {"frames": frames}
     if kind == TABLE:
         columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
         return Table(columns), bool(steps) and steps[-1].name == "correct"
@@ -310,6 +328,21 @@ def _completed(
         told["finished"] = finished_after([step.arguments for step in since], told["finished"])
         told["count"] = int(np.count_nonzero(np.bincount(cells.ravel())[1:]))
     return arrays, told
+
+
+def _spread(answer: Answer, classes: ClassTable, labels: Any, told: Mapping[str, Any]) -> Spread:
+    """How labels were spread: probabilities are left out, for they were rounded."""
+    return Spread(
+        labels=labels,
+        probabilities=None,
+        uncertainty=None,
+        class_ids=answer.class_ids,
+        classes=classes,
+        axes=answer.source.image.label_axes,
+        provenance=answer.provenance,
+        axis=str(told["along"]),
+        frames=told["frames"],
+    )
 
 
 def _basis(told: Mapping[str, Any]) -> Basis:

@@ -86,6 +86,8 @@ def lay_down(
 ) -> None:
     """Paint in an annotation, as if by hand: napari can undo it, and who listens is told.
 
+    An annotation that is hidden is shown.
+
     Parameters
     ----------
     annotation : Annotation
@@ -102,4 +104,5 @@ def lay_down(
         letters = without_channel(letters)
     at = {"T": np.full_like(y, t), "Z": np.full_like(y, z), "Y": y, "X": x}
     indices = tuple(at.get(letter, np.zeros_like(y)) for letter in letters)
+    layer.visible = True  # of a hidden layer napari holds no slice that it could paint in
     layer.data_setitem(indices, ids.astype(full_resolution(layer).dtype))

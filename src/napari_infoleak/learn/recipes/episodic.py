@@ -7,6 +7,7 @@ the annotation that have nothing in common, so that none ever reads its own.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,12 +101,12 @@ def episodic(
 
 
 def disjoint(data: Sequence[Annotated], classes: int) -> list[list[Annotated]]:
-    """Part annotations so that no pixel is in two parts, and neighbours are in one.
+    """Part annotations so that no pixel is in two parts, and planes that follow one another in one.
 
     Parameters
     ----------
     data : sequence of Annotated
-        Planes.
+        Planes, in the order of their stacks.
     classes : int
         K.
 
@@ -119,7 +120,8 @@ def disjoint(data: Sequence[Annotated], classes: int) -> list[list[Annotated]]:
     BadInput
         If there are fewer than two such parts.
     """
-    found = [list(data[start::PARTS]) for start in range(PARTS)]
+    edges = [len(data) * number // PARTS for number in range(PARTS + 1)]
+    found = [list(data[start:stop]) for start, stop in itertools.pairwise(edges)]
     if len(data) < 2 * PARTS:
         numbers = [_numbered(one.labels) for one in data]
         found = [
@@ -161,7 +163,7 @@ class Tasks:
         drawn = [crops.draw(step, each, share) for crops in self._crops]
         images = torch.stack([one.images for one in drawn], 1).flatten(0, 1)
         truth = torch.stack([one.truth for one in drawn], 1).flatten(0, 1)
-        return Batch(images, truth, drawn[0].balance, share)
+        return Batch(images, truth, share)
 
 
 class Reader:

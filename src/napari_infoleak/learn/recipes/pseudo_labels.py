@@ -12,27 +12,26 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch.nn import functional as F
 
 from napari_infoleak.core.progress import NULL
-from napari_infoleak.core.support import SupportSet
-from napari_infoleak.infer.tiles import up_to
 from napari_infoleak.io.weights import load_weights, save_weights
 from napari_infoleak.learn.batches import Annotated, Crops, Halves, annotated, as_support, mixed
 from napari_infoleak.learn.fit import fit
 from napari_infoleak.learn.frames import by_distance
 from napari_infoleak.learn.recipes.supervised import crop_size, parted
+from napari_infoleak.learn.said import said
 from napari_infoleak.learn.validation import HeldOut
 from napari_infoleak.nets.modes import as_at_test
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from torch import Tensor
 
     from napari_infoleak.core.config import TrainConfig
     from napari_infoleak.core.progress import Progress
+    from napari_infoleak.core.support import SupportSet
     from napari_infoleak.learn.checkpoints import Store
     from napari_infoleak.learn.frames import Frame
     from napari_infoleak.learn.loop import Outcome
@@ -46,6 +45,8 @@ _MOST = 128  # frames that are labelled: the nearest
 _ROUNDS = 24
 
 Order = Literal["time", "once", "random"]
+Round = list[tuple["Frame", int]]
+"""Frames that are labelled together, each with its distance to an annotated one."""
 
 
 def pseudo_labels(
@@ -119,17 +120,16 @@ def pseudo_labels(
     return fit(segmenter, crops, settings, held_out=held_out, store=store, resume=resume, **run)
 
 
-def _ordered(rounds: list[list[Frame]], order: Order, seed: int) -> list[list[Frame]]:
+def _ordered(found: Mapping[int, Sequence[Frame]], order: Order, seed: int) -> list[Round]:
     """Rounds of frames, no more than are needed, in the order that is wanted."""
-    nearest = [frame for one in rounds for frame in one][:_MOST]
-    kept = {id(frame) for frame in nearest}
-    rounds = [own for one in rounds if (own := [frame for frame in one if id(frame) in kept])]
+    nearest = [(frame, distance) for distance, own in found.items() for frame in own][:_MOST]
     if order == "once":
         return [nearest] if nearest else []
-    each = -(-len(rounds) // _ROUNDS) or 1
+    distances = list(dict.fromkeys(distance for _, distance in nearest))
+    each = -(-len(distances) // _ROUNDS) or 1
     joined = [
-        [frame for one in rounds[start : start + each] for frame in one]
-        for start in range(0, len(rounds), each)
+        [one for one in nearest if one[1] in distances[start : start + each]]
+        for start in range(0, len(distances), each)
     ]
     if order == "time":
         return joined
@@ -147,7 +147,7 @@ class Spreading:
         That learns; it labels the frames of a round when their turn comes.
     own : Crops
         Of what is annotated.
-    rounds : sequence of sequence of Frame
+    rounds : sequence of Round
     sure : float
         See `pseudo_labels`.
     folder : Path, optional
@@ -159,7 +159,7 @@ class Spreading:
         self,
         segmenter: Trainable,
         own: Crops,
-        rounds: Sequence[Sequence[Frame]],
+        rounds: Sequence[Round],
         sure: float,
         folder: Path | None,
         seed: int,
@@ -197,17 +197,18 @@ class Spreading:
         return min(len(self._rounds), 1 + int(passed * (len(self._rounds) - 1) + 1e-9))
 
     def _label(self, number: int) -> None:
-        frames = self._rounds[number]
+        frames = [frame for frame, _ in self._rounds[number]]
         images = [frame.read() for frame in frames]
         path = self._folder / f"round-{number}.safetensors" if self._folder else None
         labels = _kept(path, images) or [self._answer(image) for image in images]
         if path and path.parent.is_dir():
             tensors = {str(index): one for index, one in enumerate(labels)}
             save_weights(path, tensors, {"places": [frame.place for frame in frames]})
-        weight = FADE ** (number + 1)
         self._labelled += [
-            Annotated(image, label, weight, permanent=False)
-            for image, label in zip(images, labels, strict=True)
+            Annotated(image, label, FADE**distance, permanent=False)
+            for image, label, (_, distance) in zip(
+                images, labels, self._rounds[number], strict=True
+            )
         ]
         if any(bool(one.labels.any()) for one in self._labelled):
             classes = len(self._segmenter.classes)
@@ -215,18 +216,12 @@ class Spreading:
 
     def _answer(self, image: Tensor) -> Tensor:
         """(1 1 Y X) of grey -> (1 Y X), one more than the place of the class, 0 where unsure."""
-        segmenter, step = self._segmenter, self._segmenter.spec.multiple_of
-        height, width = image.shape[-2:]
-        missing = (0, up_to(width, step) - width, 0, up_to(height, step) - height)
-        padded = F.pad(image, missing, mode="replicate")
-        device = next(iter(next(iter(segmenter.modules())).parameters())).device
+        segmenter = self._segmenter
         with ExitStack() as modes:
             for module in segmenter.modules():
                 modes.enter_context(as_at_test(module))
-            found = segmenter.scores(padded.to(device), segmenter.remember(SupportSet())).clone()
-        shares, place = found[0, :, :height, :width].float().softmax(0).max(0)
-        labels = torch.where(shares >= self._sure, place + 1, 0)
-        return labels[None].to(torch.uint8).cpu()
+            place, share = said(segmenter, image[0])
+        return torch.where(share >= self._sure, place + 1, 0)[None].to(torch.uint8)
 
 
 def _kept(path: Path | None, images: Sequence[Tensor]) -> list[Tensor] | None:

@@ -6,15 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn import functional as F
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.support import SupportSet
-from napari_infoleak.infer.tiles import up_to
 from napari_infoleak.learn.batches import Annotated, Crops, annotated, counts
 from napari_infoleak.learn.fit import fit
 from napari_infoleak.learn.held_out import hold_out
 from napari_infoleak.learn.recipes.supervised import crop_size
+from napari_infoleak.learn.said import said
 from napari_infoleak.learn.validation import HeldOut, Score
 
 if TYPE_CHECKING:
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from napari_infoleak.learn.learner import Learner
     from napari_infoleak.learn.loop import Outcome
     from napari_infoleak.segmenters.shrinking import Shrinking
-
-_SIDE = 512  # of the parts in which planes are answered
 
 
 @dataclass(frozen=True)
@@ -94,18 +91,21 @@ def shrinking(
     planes = known + [_blank(frame.read()) for frame in frames]
     if not planes:
         raise BadInput("there is no image to be taught on; give at least one")
-    said = []
+    answered = []
     for number, plane in enumerate(planes):
         cancel.check()
         progress(number, len(planes), f"the teachers answer plane {number + 1} of {len(planes)}")
-        said.append(plane.with_labels(_answer(learner, plane)))
-    found = counts(said, size)
-    training, held = hold_out(said, size, settings.seed) if settings.hold_out else (said, [])
+        place, _ = said(learner.teachers, plane.image[:, 0])
+        answered.append(plane.with_labels((place + 1).byte()[None]))
+    found = counts(answered, size)
+    training, held = (
+        hold_out(answered, size, settings.seed) if settings.hold_out else (answered, [])
+    )
     step = learner.spec.multiple_of
     none = SupportSet(learner.classes)
     judged = HeldOut(held, none, multiple_of=(step, step))
-    checked = HeldOut([_true(one, known, said) for one in held], none, multiple_of=(step, step))
-    data = [_coded(learner, one, _true(one, known, said)) for one in training]
+    checked = HeldOut([_true(one, known, answered) for one in held], none, multiple_of=(step, step))
+    data = [_coded(learner, one, _true(one, known, answered)) for one in training]
     crop = crop_size(settings, step)
 
     def crops(rank: int) -> Crops:
@@ -134,26 +134,6 @@ def shrinking(
 def _blank(grey: Tensor) -> Annotated:
     """A plane that nobody annotated, (1 1 Y X) of grey."""
     return Annotated(grey, torch.zeros(grey.shape[1:], dtype=torch.uint8))
-
-
-def _answer(learner: Shrinking, plane: Annotated) -> Tensor:
-    """What the teachers say, (1 Y X): one more than the place of a class."""
-    teachers, step = learner.teachers, learner.spec.multiple_of
-    memory = teachers.remember(None)
-    halo = up_to(max(0, teachers.spec.halo), step)
-    labels = torch.zeros_like(plane.labels)
-    height, width = labels.shape[1:]
-    for y in range(0, height, _SIDE):
-        for x in range(0, width, _SIDE):
-            top, left = max(0, y - halo), max(0, x - halo)
-            part = plane.image[:, 0, top : y + _SIDE + halo, left : x + _SIDE + halo]
-            margin = [up_to(n, step) - n for n in part.shape[1:]]
-            padded = F.pad(part[None], [0, margin[1], 0, margin[0]], mode="replicate")
-            found = teachers.scores(padded, memory)[0].argmax(0).byte() + 1
-            own = labels[0, y : y + _SIDE, x : x + _SIDE]
-            rows, columns = own.shape
-            own.copy_(found[y - top : y - top + rows, x - left : x - left + columns])
-    return labels
 
 
 def _true(one: Annotated, known: Sequence[Annotated], said: Sequence[Annotated]) -> Annotated:
