@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_infoleak.core.errors import BadInput
@@ -57,6 +57,8 @@ class ImagePanel(Section):
     results : Results
         The layers that follow the image.
     """
+
+    rescaled = Signal()  # the size or the place of a pixel has changed
 
     def __init__(self, state: DockState, viewer: Viewer, results: Results) -> None:
         super().__init__(1, "Image")
@@ -174,6 +176,7 @@ class ImagePanel(Section):
         self._show_scale(source)
         if source is not None:
             self._results.follow(source)
+            self.rescaled.emit()
 
     def _fill_channels(self, source: Source | None) -> None:
         names = [] if source is None else channel_names(source)

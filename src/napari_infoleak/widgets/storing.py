@@ -203,7 +203,11 @@ class Storing(QObject):
         table = self._table.model.table
         if table is None or not self._is_small(*table.columns.values()):
             return None
-        told = {"axes": source.axes, "columns": list(table.columns)}
+        told = {
+            "axes": source.axes,
+            "columns": list(table.columns),
+            "calibration": self._table.calibration,
+        }
         return {str(n): column for n, column in enumerate(table.columns.values())}, told
 
     def _is_small(self, *arrays: Any) -> bool:
@@ -319,7 +323,8 @@ def _completed(
         return arrays | {"probabilities": planes}, told | {"frames": frames}
     if kind == TABLE:
         columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
-        return Table(columns), bool(steps) and steps[-1].name == "correct"
+        outdated = bool(steps) and steps[-1].name == "correct"
+        return Table(columns), outdated, told.get("calibration")
     since = [one for one in steps if one.name == "correct" and one.number > told["step"]]
     cells = arrays["cells"]
     for step in since:
