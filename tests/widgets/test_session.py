@@ -144,6 +144,21 @@ def test_strokes_classes_and_settings_come_back_after_a_crash(
     assert np.array_equal(written(image_file.parent).layers[1].paint.whole("ZYX"), restored.data)
 
 
+def test_the_journal_keeps_the_channel_when_another_image_is_chosen(
+    dock: Any, viewer: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "stained.npy"
+    np.save(path, rng.random((3, 5, 40, 48)).astype(np.float32))
+    open_image(viewer, path)
+    dock.image.use_letters("CZYX")
+    dock.image.channel.setCurrentIndex(2)
+    dock.annotate.make_layer()
+    stroke(dock.annotate.layer.layer, 0, 2, 1)
+    assert written(tmp_path).settings["channel"] == 2
+    dock.image.layer.choose(viewer.add_image(rng.random((5, 40, 48))))
+    assert written(tmp_path).settings["channel"] == 2
+
+
 def test_a_session_can_be_left(painting: Any, image_file: Path, reopen: Any) -> None:
     stroke(painting.annotate.layer.layer, 0, 2, 1)
     crash(painting)
