@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 BRUSH = 3
+COUNT_AFTER_MS = 120
+"""How long paint may wait to be counted."""
 MOST_CLASSES = 40
 """More numbers than this are taken for cells, not for classes."""
 _NAPARI_BRUSH = 10  # what a layer has that nobody chose a brush for

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _CHANGED = {
     "paint": "Labels are older than your paint",
-    "supports": "Labels are older than the list of other images",
+    "supports": "Labels are older than the other images or their paint",
     "model": "Labels are by another model",
     "leak": "Labels were made with another leak",
     "channel": "Labels are of another channel",
