@@ -83,6 +83,28 @@ def test_ids_stay_when_classes_are_added_and_renamed(painted: Any) -> None:
     assert layer.colormap.map(1)[:3] == pytest.approx(np.array([0x11, 0x22, 0x33]) / 255, abs=0.01)
 
 
+def test_a_label_of_napari_that_is_painted_becomes_a_class(painted: Any) -> None:
+    layer = painted.annotate.layer.layer
+    layer.selected_label = 3  # as napari's key M does
+    layer.data_setitem((np.zeros(7, int), np.arange(7), np.arange(7)), 3)
+    painted.annotate.count_now()
+    table = painted.state.classes
+    assert table.ids == (1, 2, 3)
+    assert layer.metadata[KEY]["classes"] == table.to_json()
+    row = painted.annotate.rows_of_classes[2]
+    assert (row.painted.text(), row.property("chosen")) == ("7 px", True)
+    assert layer.colormap.map(3)[:3] != pytest.approx(np.full(3, 0x80) / 255, abs=0.01)
+
+
+def test_choosing_a_class_shows_hidden_paint(painted: Any) -> None:
+    layer = painted.annotate.layer.layer
+    painted.annotate.brushwork.toggle()
+    assert not layer.visible
+    painted.annotate.rows_of_classes[1].picked.emit(2)
+    assert layer.visible
+    assert (layer.mode, layer.selected_label) == ("paint", 2)
+
+
 def test_a_name_that_is_taken_is_refused_in_words(painted: Any) -> None:
     painted.annotate.rows_of_classes[0].renamed.emit(1, "membrane")
     assert "membrane" in painted.annotate.trouble.text()

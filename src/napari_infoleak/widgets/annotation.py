@@ -299,7 +299,8 @@ def class_colours(classes: ClassTable) -> Any:
 
 
 def choose_class(layer: Labels, class_id: int) -> None:
-    """Paint with a class from now on."""
+    """Paint with a class from now on; hidden paint is shown, for napari paints in none."""
+    layer.visible = True
     layer.selected_label = class_id
     if layer.mode in ("pan_zoom", "erase", "transform", "pick"):
         layer.mode = "paint"

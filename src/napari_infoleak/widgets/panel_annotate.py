@@ -158,7 +158,11 @@ class AnnotatePanel(Section):
         except (IndexError, ValueError):  # the data were replaced by some that do not fit
             self._replaced()
             return
-        self._state.count = annotation.count(*at)
+        count = annotation.count(*at)
+        known = self._state.classes.with_ids(count.total)  # napari's own key M begins a new one
+        if known != self._state.classes:
+            self._change(lambda: known)
+        self._state.count = count
 
     # ------------------------------------------------------------------ building
 
