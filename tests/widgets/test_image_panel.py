@@ -171,6 +171,26 @@ def test_channel_is_chosen(dock: Any, viewer: Any, index: int, channel: int) -> 
     assert dock.state.channel == channel
 
 
+def test_an_image_keeps_its_channel(dock: Any, viewer: Any) -> None:
+    first = viewer.add_image(np.zeros((3, 40, 48)), axis_labels=("C", "Y", "X"))
+    dock.image.channel.setCurrentIndex(2)
+    second = viewer.add_image(np.zeros((40, 48)))
+    dock.image.layer.choose(second)
+    assert dock.state.channel is None
+    dock.image.layer.choose(first)
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (2, 2)
+    first.data = np.ones((3, 40, 48))
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (2, 2)
+    first.data = np.ones((2, 40, 48))
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (None, 0)
+    colours = viewer.add_image(np.zeros((40, 48, 3), np.uint8), rgb=True)
+    dock.image.layer.choose(colours)
+    dock.image.channel.setCurrentIndex(1)
+    dock.image.layer.choose(first)
+    dock.image.layer.choose(colours)
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (0, 1)
+
+
 def test_results_are_no_images_to_segment(dock: Any, viewer: Any, settle: Any) -> None:
     viewer.add_image(np.zeros((40, 48)), name="cells")
     dock.segment.segment_stack()

@@ -186,6 +186,10 @@ class Correcting(QObject):
         corrections, tool = self._current(), self._tool
         if corrections is None or tool is None:
             return
+        if self._is_refused():
+            self._seed = None
+            self._wipe()
+            return
         if tool.name == "split_by_seeds" and self._seed is None:
             self._seed = places
             self.said.emit("Now paint in the other part of the cell.", "")
@@ -201,6 +205,8 @@ class Correcting(QObject):
 
     def undo(self, layer: Any = None) -> None:
         """Take the last correction back, on whatever slice it was made."""
+        if self._is_refused():
+            return
         step = self._corrections.undo() if self._corrections is not None else None
         if step is None:
             self.said.emit("There is no correction of the cells to take back.", "")
@@ -209,6 +215,8 @@ class Correcting(QObject):
 
     def redo(self, layer: Any = None) -> None:
         """Make a correction again that was taken back."""
+        if self._is_refused():
+            return
         step = self._corrections.redo() if self._corrections is not None else None
         if step is None:
             self.said.emit("No correction was taken back.", "")
@@ -278,6 +286,13 @@ class Correcting(QObject):
     def finished(self) -> frozenset[int]:
         """Return the cells that stay as they are."""
         return self._results.finished(self.layer)
+
+    def _is_refused(self) -> bool:
+        """Say why no cell can be corrected now; False if one can."""
+        reason = steps.why_not_correct(self._state)
+        if reason:
+            self.said.emit(reason, "")
+        return bool(reason)
 
     def _keyed(self) -> dict[Any, Callable[[Any], None]]:
         """Return what the keys do."""

@@ -198,6 +198,7 @@ class InfoleakDock(QWidget):
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)
+        self.image.rescaled.connect(self.cells.table.look_at_scale)
         self.export.said.connect(footer.say)
         self.keeping.said.connect(footer.say)
         self.storing.said.connect(footer.say)

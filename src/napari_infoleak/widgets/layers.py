@@ -9,7 +9,7 @@ channels. `Grid` knows which of the two it is.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -197,19 +197,30 @@ class Source:
 
     @cached_property
     def image(self) -> Image:
-        """The same as a canonical image; views only, nothing is read."""
+        """The same as a canonical image; views only, nothing is read.
+
+        Made once, so its name and calibration are of then: `described` has those of now.
+        """
         return Image.from_array(self.data, self.axes, **self.description())
+
+    @property
+    def described(self) -> Image:
+        """The image with the name and the calibration that its layer has now."""
+        return replace(self.image, **self.description())
 
     def description(self) -> dict[str, Any]:
         """Return what `Image.from_array` wants to know besides the pixels and the axes."""
         return {
-            "scale": self.scale,
-            "translate": self.translate,
-            "units": self.units,
+            **self.calibration,
             "name": self.name,
             "rgb": self.rgb,
             "source": file_of(self.layer),
         }
+
+    @property
+    def calibration(self) -> dict[str, dict[str, Any]]:
+        """Scale, translate and units, as the layer has them now."""
+        return {"scale": self.scale, "translate": self.translate, "units": self.units}
 
     @property
     def channels(self) -> int:

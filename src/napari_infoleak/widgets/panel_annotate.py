@@ -12,6 +12,7 @@ from napari_infoleak.api import annotation_of_cells
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.annotation import (
+    COUNT_AFTER_MS,
     Annotation,
     Count,
     adopt,
@@ -53,8 +54,6 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.settings import Settings
     from napari_infoleak.widgets.state import DockState
 
-_COUNT_AFTER_MS = 120
-
 
 class AnnotatePanel(Section):
     """The class table and the layer that is painted in.
@@ -91,7 +90,7 @@ class AnnotatePanel(Section):
         self.brushwork = Brushwork(state, viewer)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
-        self._later.setInterval(_COUNT_AFTER_MS)
+        self._later.setInterval(COUNT_AFTER_MS)
         self._later.timeout.connect(self.count_now)
         self._lay_out()
         self._connect()
@@ -159,7 +158,11 @@ class AnnotatePanel(Section):
         except (IndexError, ValueError):  # the data were replaced by some that do not fit
             self._replaced()
             return
-        self._state.count = annotation.count(*at)
+        count = annotation.count(*at)
+        known = self._state.classes.with_ids(count.total)  # napari's own key M begins a new one
+        if known != self._state.classes:
+            self._change(lambda: known)
+        self._state.count = count
 
     # ------------------------------------------------------------------ building
 

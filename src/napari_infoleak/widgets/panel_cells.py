@@ -94,7 +94,7 @@ class CellsPanel(Section):
         finished = sorted(self.correcting.finished())
         of = answer.basis, answer.oldest
         self._worker.start(
-            "Making cells",
+            steps.MAKING_CELLS,
             f"{jobs.HERE}.make_cells",
             lambda cells: self._take(source, cells, of),
             membranes=answer.probabilities[membrane],

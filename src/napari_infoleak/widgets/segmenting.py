@@ -13,7 +13,7 @@ from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.annotation import Annotation, blank
-from napari_infoleak.widgets.state import OVERLAYS, Answer, Basis
+from napari_infoleak.widgets.state import OVERLAYS, Answer, Basis, others
 from napari_infoleak.widgets.travel import Painted, Pixels, sendable
 
 if TYPE_CHECKING:
@@ -237,7 +237,9 @@ class Segmenting:
 
 def asked(state: DockState) -> Basis:
     """Return what an answer that is asked for now depends on; its paint was packed just now."""
-    return Basis.of(state, None if state.annotation is None else state.annotation.digest)
+    own = state.count.digest if state.annotation is None else state.annotation.digest
+    supports = others(pair.counted() for pair in state.supports)
+    return replace(Basis.of(state), paint=own, supports=supports)
 
 
 def leaking(state: DockState, source: Source) -> dict[str, Any]:

@@ -203,7 +203,11 @@ class Storing(QObject):
         table = self._table.model.table
         if table is None or not self._is_small(*table.columns.values()):
             return None
-        told = {"axes": source.axes, "columns": list(table.columns)}
+        told = {
+            "axes": source.axes,
+            "columns": list(table.columns),
+            "calibration": self._table.calibration,
+        }
         return {str(n): column for n, column in enumerate(table.columns.values())}, told
 
     def _is_small(self, *arrays: Any) -> bool:
@@ -257,8 +261,8 @@ class Storing(QObject):
             uncertainty=False,
             complete=bool(told["complete"]),
             model=str(told["basis"]["model"]),
-            basis=_basis(told["basis"]),
-            oldest=_basis(told["oldest"]),
+            basis=_basis(told["basis"], state),
+            oldest=_basis(told["oldest"], state),
             spread=bool(told["spread"]),
             provenance=dict(told["provenance"]),
         )
@@ -270,7 +274,7 @@ class Storing(QObject):
         layer = self._results.show(source, "cells", arrays["cells"])
         write_note(layer, finished=list(told["finished"]))
         of = told["of"]
-        state.cells_of = None if of is None else (_basis(of[0]), _basis(of[1]))
+        state.cells_of = None if of is None else (_basis(of[0], state), _basis(of[1], state))
         state.cells = int(told["count"])
         layer.visible = "cells" in state.overlays
         if not older_cells(state):
@@ -319,7 +323,8 @@ def _completed(
         return arrays | {"probabilities": planes}, told | {"frames": frames}
     if kind == TABLE:
         columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
-        return Table(columns), bool(steps) and steps[-1].name == "correct"
+        outdated = bool(steps) and steps[-1].name == "correct"
+        return Table(columns), outdated, told.get("calibration")
     since = [one for one in steps if one.name == "correct" and one.number > told["step"]]
     cells = arrays["cells"]
     for step in since:
@@ -345,6 +350,8 @@ def _spread(answer: Answer, classes: ClassTable, labels: Any, told: Mapping[str,
     )
 
 
-def _basis(told: Mapping[str, Any]) -> Basis:
-    names = tuple((str(image), str(paint)) for image, paint in told["supports"])
-    return Basis(**{**told, "supports": names})
+def _basis(told: Mapping[str, Any], state: DockState) -> Basis:
+    """Return what an answer was given to; layers that were opened anew are known by their paint."""
+    shown = {digest: layer for layer, digest in Basis.of(state).supports}
+    supports = tuple((shown.get(digest, str(was)), digest) for was, digest in told["supports"])
+    return Basis(**{**told, "supports": supports})
