@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_infoleak as il
 from napari_infoleak.core.axes import from_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.io import mapped, read, tiff_reader, write
@@ -277,3 +278,42 @@ def test_big_endian_values_are_the_same(tmp_path: Path) -> None:
     array = np.arange(6 * 20 * 21, dtype=np.uint16).reshape(6, 20, 21)
     tifffile.imwrite(tmp_path / "a.tif", array, byteorder=">", photometric="minisblack")
     np.testing.assert_array_equal(read(tmp_path / "a.tif").plane(0, 5), array[5])
+
+
+def test_axes_of_length_one_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "one.ome.tif"
+    il.write(
+        path,
+        np.zeros((1, 8, 9), np.uint8),
+        axes="ZYX",
+        kind="image",
+        scale={"Z": 5, "Y": 1, "X": 1},
+    )
+    assert il.read(path).axes == il.read(path, "ZYX").axes == "ZYX"
+    assert il.read(path, "tzyx").axes == "TZYX"
+    assert il.read(path, "YX").sizes == il.read(path, "ZYX").sizes
+    labels, axes = il.read_labels(path, "ZYX")
+    assert (labels.shape, axes) == ((1, 8, 9), "ZYX")
+    tifffile.imwrite(
+        tmp_path / "j.tif",
+        np.zeros((1, 5, 1, 8, 9), np.uint8),
+        imagej=True,
+        metadata={"axes": "TZCYX"},
+    )
+    assert il.read(tmp_path / "j.tif", "TZCYX").axes == "TZCYX"
+    with pytest.raises(BadInput, match="letters"):
+        il.read(tmp_path / "j.tif", "TYX")
+
+
+def test_colours_stored_plane_by_plane_are_colours(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
+    colours = np.stack([grey // 4, grey, grey])
+    tifffile.imwrite(tmp_path / "planar.tif", colours, photometric="rgb", planarconfig="separate")
+    tifffile.imwrite(tmp_path / "chunky.tif", np.moveaxis(colours, 0, 2), photometric="rgb")
+    planar, chunky = (il.read(tmp_path / f"{name}.tif") for name in ("planar", "chunky"))
+    assert planar.rgb
+    assert chunky.rgb
+    np.testing.assert_array_equal(planar.plane(0, 0), chunky.plane(0, 0))
+    assert il.read(tmp_path / "planar.tif", "YX").rgb
+    with pytest.raises(BadInput, match="colour picture"):
+        il.read_labels(tmp_path / "planar.tif")
