@@ -196,3 +196,29 @@ def test_results_are_no_images_to_segment(dock: Any, viewer: Any, settle: Any) -
     dock.segment.segment_stack()
     settle(dock)
     assert [dock.image.layer.itemText(i) for i in range(dock.image.layer.count())] == ["cells"]
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (7, 5, 40, 48), (3, 40, 48), (6, 20, 30)])
+def test_an_image_whose_data_are_replaced_is_read_anew(
+    dock: Any, viewer: Any, settle: Any, rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    image = viewer.add_image(rng.random((5, 40, 48)), name="img")
+    dock.annotate.make_layer()
+    layer = dock.state.annotation.layer
+    for y, value in ((2, 1), (9, 2)):
+        layer.data_setitem((np.full(9, 1), np.full(9, y), np.arange(9)), value)
+    dock.annotate.count_now()
+    dock.spread.spread()
+    settle(dock)
+    dock.cells.make_cells()
+    settle(dock)
+    dock.cells.shares.set_open(True)
+    viewer.dims.set_current_step(0, 2)
+    image.data = rng.random(shape)
+    assert dock.state.source.sizes == dict(zip("TZYX"[-len(shape) :], shape, strict=True))
+    assert dock.state.answer is None
+    assert dock.state.annotation is None
+    dock.segment.segment_stack()
+    settle(dock)
+    assert viewer.layers["img labels"].data.shape == shape
+    dock.shut()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_infoleak.core.region import Region
+from napari_infoleak.scale.events import Done
 
 
 @pytest.fixture
@@ -269,3 +270,19 @@ def test_each_look_of_a_model_that_looks_again_is_a_layer(
     assert stack.segment.looks.isHidden()
     stack.segment.segment_stack()
     assert not executor.asked[-1][1]["rounds"]
+
+
+def test_an_answer_to_other_pixels_is_dropped(
+    stack: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
+) -> None:
+    executor.waits = True
+    stack.segment.segment_stack()
+    name, asked = executor.asked[-1]
+    answer = executor.answers[name.rpartition(".")[2]](**asked)
+    image = stack.state.source.layer
+    image.data = rng.random((image.data.shape[0] + 2, 40, 48))
+    executor.jobs[-1].events.append(Done(answer))
+    settle(stack)
+    assert stack.results.find(stack.state.source, "labels") is None
+    assert stack.state.answer is None
+    assert "another shape now" in stack.footer.text.text()

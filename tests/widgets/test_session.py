@@ -664,3 +664,22 @@ def test_large_results_are_not_kept_and_it_is_said(
     painting.storing.finish()
     assert "too large to be kept" in painting.footer.text.text()
     assert not list(image_file.parent.glob("*.infoleak-results/*"))
+
+
+@pytest.mark.parametrize("shape", [(7, 40, 48), (5, 40, 48), (40, 48)])
+def test_an_image_that_is_replaced_keeps_its_journal(
+    painting: Any, viewer: Any, rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    layer = painting.annotate.layer.layer
+    stroke(layer, 3, 2, 1)
+    journal, saved = painting.keeping.journal, layer.data.copy()
+    viewer.layers["my cells"].data = rng.random(shape).astype(np.float32)
+    if shape != layer.data.shape:
+        assert painting.state.annotation is None
+        assert "does not lie on the image any more" in painting.annotate.trouble.text()
+        painting.annotate.make_layer()
+    new = painting.annotate.layer.layer
+    new.data_setitem((*(np.full(9, n // 2) for n in shape[:-1]), np.arange(9)), 2)
+    assert painting.keeping.journal not in (None, journal)
+    old = Session(read_journal(journal)[0])
+    assert np.array_equal(old.layers[1].paint.whole("ZYX"), saved)

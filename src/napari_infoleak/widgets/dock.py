@@ -134,9 +134,11 @@ class InfoleakDock(QWidget):
         if not self._open:
             return
         self._open = False
-        self.storing.close()
-        self.keeping.close()
-        self.worker.close()
+        try:
+            self.storing.close()
+            self.keeping.close()
+        finally:  # the child ends, whatever could not be written
+            self.worker.close()
         self.activity.end()
         self._ignore_settings()
         self.viewer.events.theme.disconnect(self._restyle)

@@ -192,7 +192,7 @@ class Keeping(QObject):
         self._soon.stop()
         self._write(everything=True)
         self.left.emit()
-        relettered = known is not None and source is not None and known.data is source.data
+        relettered = known is not None and source is not None and known.array is source.array
         self._recorder.begin(source, again=relettered)
         self._tracked.clear()
         self._taken_back.clear()

@@ -230,8 +230,13 @@ class AnnotatePanel(Section):
     def _use_source(self, source: Source | None) -> None:
         """Go on with the annotation that the image has, if it has one."""
         self.new.set_reason(steps.why_not_annotate(self._state))
+        last = self._layer
         self.layer.refresh()
         self._use_layer(self.layer.layer)
+        if last is not None and source is not None and last is not self._layer:
+            own = note(last).get("image") == identity(source.layer)
+            if own and last in self._viewer.layers and not fits(last, source):
+                say(self.trouble, self._misfit(last))
         self._show_layer_row(self._state.annotation)
 
     def _use_layer(self, layer: Labels | None) -> None:

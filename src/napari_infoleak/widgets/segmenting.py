@@ -107,7 +107,7 @@ class Segmenting:
         complete: bool = True,
         spread: bool = False,
     ) -> None:
-        """Put an answer on screen, unless its image was closed meanwhile.
+        """Put an answer on screen, unless its image was closed or replaced meanwhile.
 
         Parameters
         ----------
@@ -127,6 +127,11 @@ class Segmenting:
             Whether labels were spread from frame to frame.
         """
         if source.layer not in self._results.viewer.layers:
+            return
+        if not source.stands:
+            self._worker.failed.emit(
+                f"“{source.name}” has another shape now than the answer: segment it again."
+            )
             return
         known = classes.with_ids(result.class_ids)
         part = None if region == Region.whole(source.image.label_shape) else region

@@ -156,7 +156,7 @@ class Storing(QObject):
     def _write(self, kind: str) -> None:
         """Hand a result over to the thread."""
         folder, source = self.folder, self._source
-        if folder is None or source is None:
+        if folder is None or source is None or not source.stands:
             return
         made = {ANSWER: self._answer, CELLS: self._cells, TABLE: self._measured}[kind](source)
         if made is None:
