@@ -106,6 +106,7 @@ class InfoleakDock(QWidget):
         self.session = SessionRow(self.state, self.keeping, self.storing, self.restoring)
         self.footer = Footer()
         self._open = True
+        self.destroyed.connect(lambda: self.shut())  # a bound method of what is gone is not called
         self._lay_out()
         self._connect()
         self._restyle()
@@ -139,6 +140,8 @@ class InfoleakDock(QWidget):
         self.storing.close()
         self.keeping.close()
         self.worker.close()
+        self.training.close()
+        self.spreading.close()
         self.activity.end()
         self._ignore_settings()
         self.viewer.events.theme.disconnect(self._restyle)
