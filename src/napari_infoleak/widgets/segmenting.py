@@ -41,11 +41,7 @@ class Segmenting:
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
         self._state, self._worker, self._results = state, worker, results
-        self._held: Any = None
-        self._let_go: list[Any] = []
-        state.events.source.connect(self._hold)
         state.events.overlays.connect(self._show_overlays)
-        self._hold(state.source)
 
     def start(
         self, region: Region, what: str, *, answered: Callable[[], None] | None = None
@@ -223,21 +219,6 @@ class Segmenting:
             self._worker.start(
                 "Measuring the uncertainty", function, take, probabilities=answer.probabilities
             )
-
-    def _hold(self, source: Source | None) -> None:
-        """Hand the pixels to the child once; each request after that is quick."""
-        data = None if source is None else source.data
-        if data is self._held:
-            return
-        executor = self._worker.executor
-        if isinstance(self._held, np.ndarray):
-            self._let_go.append(self._held)
-        running = self._worker.busy or self._worker.in_background
-        while self._let_go and not running:  # what runs may still read it
-            executor.release(self._let_go.pop())
-        if isinstance(data, np.ndarray):
-            executor.hold(data)
-        self._held = data
 
 
 def asked(state: DockState) -> Basis:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     Kept = tuple[dict[str, Any], dict[str, Any]]
 
+_SHOWN = {ANSWER: "labels", CELLS: "cells", TABLE: "cells"}
 REST_MS = 1000
 """How long a result has to be as it is before it is written."""
 
@@ -90,6 +91,7 @@ class Storing(QObject):
         table.measured.connect(lambda table: self._changed(TABLE, table))
         cells.correcting.corrected.connect(self._corrected)
         keeping.left.connect(self.write_now)
+        results.viewer.layers.events.removing.connect(self._layer_goes)
 
     @property
     def busy(self) -> bool:
@@ -110,6 +112,7 @@ class Storing(QObject):
 
     def close(self) -> None:
         """Begin to write what waits; the thread ends when it has."""
+        self._results.viewer.layers.events.removing.disconnect(self._layer_goes)
         self.write_now()
         self._thread.close()
 
@@ -148,6 +151,10 @@ class Storing(QObject):
             self._source = self._state.source
             self._waiting[kind].start()
 
+    def _layer_goes(self, event: Any) -> None:
+        """Write what waits while its layer is there: a viewer that closes removes them all."""
+        self.write_now()
+
     def _corrected(self, step: Any, direction: int) -> None:
         """Write cells that were taken back as a whole; strokes are in the journal."""
         if step.anew is not None:
@@ -159,6 +166,8 @@ class Storing(QObject):
         if folder is None or source is None or not source.stands:
             return
         made = {ANSWER: self._answer, CELLS: self._cells, TABLE: self._measured}[kind](source)
+        if made is None and self._results.find(source, _SHOWN[kind]) is None:
+            return  # what was kept of it stays: the window may be closing
         if made is None:
             self._thread.run(lambda: store.forget(folder, kind), self._failed)
         else:
