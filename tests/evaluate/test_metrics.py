@@ -129,11 +129,3 @@ def test_bad_input_is_told_in_one_line(prediction, truth, kind, words):
         evaluate(prediction, truth, kind)
     assert words in str(told.value)
     assert "\n" not in str(told.value)
-
-
-def test_a_truth_without_that_membrane_is_refused() -> None:
-    truth = np.ones((1, 8, 8), np.uint8)
-    truth[0, 4] = 200
-    with pytest.raises(BadInput, match="class 2 is nowhere in it, 1, 200 are"):
-        evaluate(truth, truth)
-    assert evaluate(truth, truth, membrane=200)["v_rand"] == 1

@@ -301,19 +301,3 @@ def test_axes_of_length_one_may_be_named(tmp_path: Path) -> None:
         metadata={"axes": "TZCYX"},
     )
     assert il.read(tmp_path / "j.tif", "TZCYX").axes == "TZCYX"
-    with pytest.raises(BadInput, match="letters"):
-        il.read(tmp_path / "j.tif", "TYX")
-
-
-def test_colours_stored_plane_by_plane_are_colours(tmp_path: Path) -> None:
-    grey = np.random.default_rng(0).integers(0, 255, (40, 50), dtype=np.uint8)
-    colours = np.stack([grey // 4, grey, grey])
-    tifffile.imwrite(tmp_path / "planar.tif", colours, photometric="rgb", planarconfig="separate")
-    tifffile.imwrite(tmp_path / "chunky.tif", np.moveaxis(colours, 0, 2), photometric="rgb")
-    planar, chunky = (il.read(tmp_path / f"{name}.tif") for name in ("planar", "chunky"))
-    assert planar.rgb
-    assert chunky.rgb
-    np.testing.assert_array_equal(planar.plane(0, 0), chunky.plane(0, 0))
-    assert il.read(tmp_path / "planar.tif", "YX").rgb
-    with pytest.raises(BadInput, match="colour picture"):
-        il.read_labels(tmp_path / "planar.tif")

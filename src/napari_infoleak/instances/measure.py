@@ -205,9 +205,10 @@ class _Place:
         if min(step) <= 0:
             raise BadInput(f"a scale of {step} along {letters}: distances of pixels are above 0")
         origin = tuple(float(translate.get(one, 0.0)) for one in letters)
-        sizes = in_one_unit(units, letters)
+        known = {one: units.get(one, unit) for one in letters}
+        sizes = in_one_unit(known, letters)
         if sizes is None:
-            told = ", ".join(f"{units.get(one, UNKNOWN_UNIT)} along {one}" for one in letters)
+            told = ", ".join(f"{known[one]} along {one}" for one in letters)
             raise BadInput(f"pixels are given in {told}: give their size in one unit")
         return cls(
             tuple(one * size for one, size in zip(step, sizes, strict=True)),

@@ -224,8 +224,7 @@ def _letters(stored: Stored, axes: str | None) -> str:
     shape = tuple(int(size) for size in stored.array.shape)
     if axes is not None:
         if stored.rgb and len(axes.strip()) == len(shape) - 1:  # colours may be left out
-            first = (stored.hint or "").upper().startswith(("S", "C"))
-            axes = "C" + axes.strip() if first else axes.strip() + "C"
+            axes = axes.strip() + "C"
         return parse_axes(_as_long(axes, stored, len(shape)), shape)
     could_be_colour = stored.rgb is None and not stored.hint and looks_like_colour(shape)
     return guess_axes(shape, hint=stored.hint, rgb=bool(stored.rgb) or could_be_colour)

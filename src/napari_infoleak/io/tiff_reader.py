@@ -243,7 +243,7 @@ def _announced(file: TiffFile) -> int:
 def _calibrated(file: TiffFile, planes: _Planes) -> Stored:
     """Collect what the file says of its pixels, without reading them."""
     series = planes.series
-    rgb = series.keyframe.photometric == _RGB and "S" in planes.axes
+    rgb = series.keyframe.photometric == _RGB and planes.axes.endswith("S")
     stored = Stored(array=None, hint=planes.axes, rgb=rgb)
     if file.is_ome:
         _take_ome(stored, file.ome_metadata)
