@@ -595,6 +595,21 @@ def test_results_that_know_other_images_by_name_open_as_old(
     assert "older than the other images" in dock.segment.reason.text()
 
 
+@pytest.mark.parametrize("kind", ["labels", "cells"])
+def test_what_napari_paints_over_results_is_saved(
+    kind: str, celled: Any, reopen: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    celled.storing.finish()
+    layer = celled.viewer.layers[f"{celled.state.source.name} {kind}"]
+    stroke(layer, 4, 30, 2)
+    assert celled.session.save_to(tmp_path / "a.infoleak")
+    dock = reopen()
+    assert dock.session.open_from(tmp_path / "a.infoleak")
+    qtbot.waitUntil(lambda: not dock.storing.busy, timeout=5000)
+    again = dock.viewer.layers[f"{dock.state.source.name} {kind}"]
+    assert np.array_equal(again.data, layer.data)
+
+
 def test_how_labels_were_spread_comes_back_after_a_crash(
     painting: Any, image_file: Path, reopen: Any, settle: Any, qtbot: Any
 ) -> None:

@@ -41,6 +41,7 @@ from napari_infoleak.widgets.section import (
     say,
     side_by_side,
 )
+from napari_infoleak.widgets.strokes import painted_planes
 from napari_infoleak.widgets.support_list import SupportList
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -88,6 +89,7 @@ class AnnotatePanel(Section):
         self.support = SupportList(state, viewer)
         self.check = PaintCheck(state, viewer, explaining)
         self.brushwork = Brushwork(state, viewer)
+        self._reached: set[tuple[int, int]] | None = set()  # slices with new paint; None: any
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.setInterval(COUNT_AFTER_MS)
@@ -153,8 +155,14 @@ class AnnotatePanel(Section):
         if annotation is None or source is None or annotation.source is not source:
             return
         at = position(self._viewer, source)
+        reached, self._reached = self._reached, set()
         try:
-            annotation.recount_near(*at)
+            if reached is None:
+                annotation.recount_all()
+            else:
+                annotation.recount_near(*at)
+                for place in reached - {at}:
+                    annotation.recount(*place)
         except (IndexError, ValueError):  # the data were replaced by some that do not fit
             self._replaced()
             return
@@ -288,6 +296,11 @@ class AnnotatePanel(Section):
     def _painted(self, event: Any = None) -> None:
         if self._layer is not None:
             write_note(self._layer, changed=True)
+        annotation, atoms = self._state.annotation, getattr(event, "value", None)
+        if annotation is not None and atoms:
+            reached = painted_planes(annotation, atoms)
+            known = self._reached is not None and reached is not None
+            self._reached = {*(self._reached or ()), *(reached or ())} if known else None
         self._count_soon()
 
     def _count_soon(self, event: Any = None) -> None:

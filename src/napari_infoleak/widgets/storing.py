@@ -18,7 +18,7 @@ from napari_infoleak.session.corrections import correct, finished_after
 from napari_infoleak.session.file import take_results
 from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
 from napari_infoleak.spread.frame import SpreadFrame
-from napari_infoleak.widgets.layers import write_note
+from napari_infoleak.widgets.layers import identity, note, write_note
 from napari_infoleak.widgets.state import Answer, Basis
 from napari_infoleak.widgets.steps import older_cells
 from napari_infoleak.widgets.thread import Thread
@@ -26,6 +26,8 @@ from napari_infoleak.widgets.thread import Thread
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from napari.layers import Layer
 
     from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.session import Step
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     Kept = tuple[dict[str, Any], dict[str, Any]]
 
 _SHOWN = {ANSWER: "labels", CELLS: "cells", TABLE: "cells"}
+_PAINTED = {"labels": ANSWER, "cells": CELLS}
+"""Results that can be painted over, by the kind of their layer."""
+
 REST_MS = 1000
 """How long a result has to be as it is before it is written."""
 
@@ -89,6 +94,9 @@ class Storing(QObject):
         for signal in (state.events.cells, state.events.cells_of):
             signal.connect(lambda value: self._changed(CELLS, value))
         table.measured.connect(lambda table: self._changed(TABLE, table))
+        results.viewer.layers.events.inserted.connect(self._layer_came)
+        for layer in results.viewer.layers:
+            self._follow(layer)
         cells.correcting.corrected.connect(self._corrected)
         keeping.left.connect(self.write_now)
         results.viewer.layers.events.removing.connect(self._layer_goes)
@@ -112,7 +120,12 @@ class Storing(QObject):
 
     def close(self) -> None:
         """Begin to write what waits; the thread ends when it has."""
-        self._results.viewer.layers.events.removing.disconnect(self._layer_goes)
+        layers = self._results.viewer.layers
+        layers.events.removing.disconnect(self._layer_goes)
+        layers.events.inserted.disconnect(self._layer_came)
+        for layer in layers:
+            if note(layer).get("kind") in _PAINTED:
+                layer.events.paint.disconnect(self._painted)
         self.write_now()
         self._thread.close()
 
@@ -154,6 +167,19 @@ class Storing(QObject):
     def _layer_goes(self, event: Any) -> None:
         """Write what waits while its layer is there: a viewer that closes removes them all."""
         self.write_now()
+
+    def _layer_came(self, event: Any) -> None:
+        self._follow(event.value)
+
+    def _follow(self, layer: Layer) -> None:
+        """Write a result anew that is painted over with napari's own brush."""
+        if note(layer).get("kind") in _PAINTED:
+            layer.events.paint.connect(self._painted)
+
+    def _painted(self, event: Any) -> None:
+        notes, source = note(event.source), self._state.source
+        if source is not None and notes.get("image") == identity(source.layer):
+            self._changed(_PAINTED[notes["kind"]], event)
 
     def _corrected(self, step: Any, direction: int) -> None:
         """Write cells that were taken back as a whole; strokes are in the journal."""
