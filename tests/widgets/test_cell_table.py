@@ -173,6 +173,18 @@ def test_a_table_of_another_pixel_size_is_old(
     assert table.news.text() == ""
 
 
+def test_cells_of_another_image_are_not_listed(
+    celled: Any, viewer: Any, settle: Any, executor: Any
+) -> None:
+    executor.waits = True
+    celled.cells.table.measure_now()
+    celled.image.layer.choose(viewer.add_image(np.zeros((3, 40, 48))))
+    executor.jobs[-1].events.append(Done(jobs.measure_cells(**executor.asked[-1][1])))
+    settle(celled)
+    assert celled.cells.table.model.table is None
+    assert not celled.cells.table.save.isEnabled()
+
+
 def test_cells_are_shown_as_outlines(celled: Any, viewer: Any, settle: Any) -> None:
     celled.cells.outlines.setChecked(True)
     assert viewer.layers["img cells"].contour == 1

@@ -493,6 +493,8 @@ def _pack_arguments(
 
 def _fault(function: str, kwargs: dict[str, Any], folder: Path, error: Exception) -> InfoleakError:
     """Say why arguments cannot travel."""
+    if isinstance(error, InfoleakError):  # said by the argument itself
+        return error
     if isinstance(error, OSError):
         return InfoleakError(_unwritten(function, describe(error)[0]))
     if isinstance(error, MemoryError):

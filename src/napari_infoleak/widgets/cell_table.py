@@ -116,7 +116,7 @@ class CellTable(Fold):
         self._measuring = self._worker.start(
             "Measuring the cells",
             f"{jobs.HERE}.measure_cells",
-            lambda table: self.show(source, table, calibration=calibration),
+            lambda table: self._take(source, table, calibration),
             cells=sendable(cells),
             pixels=pixels_of(source),
             channel=self._state.channel,
@@ -181,6 +181,11 @@ class CellTable(Fold):
     def _layer(self) -> Labels | None:
         source = self._state.source
         return None if source is None else self._results.find(source, "cells")
+
+    def _take(self, source: Source, table: Table, calibration: Mapping[str, Any]) -> None:
+        """List what was measured, unless another image was chosen meanwhile."""
+        if source is self._state.source:
+            self.show(source, table, calibration=calibration)
 
     def look_at_scale(self) -> None:
         """Say so if the table was measured with another pixel size."""
