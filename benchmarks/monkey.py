@@ -55,6 +55,7 @@ _SHAPES = {
     "TZYX": (2, 3, 64, 70),
     "CYX": (2, 80, 90),
 }
+_WINDOW = (900, 640)  # pixels: small, for without a graphics card drawing takes most of the time
 _KEYS = ("1", "2", "3", "N", "Shift+Enter", "Ctrl+Enter", "V", "P", "E", "Ctrl+Z", "Ctrl+Shift+Z")
 
 
@@ -392,7 +393,7 @@ def run(
         viewer = napari.Viewer(show=False)
         dock = InfoleakDock(viewer)
         viewer.window.add_dock_widget(dock, name="Infoleak")
-        viewer.window.resize(1280, 900)
+        viewer.window.resize(*_WINDOW)
         viewer.show()
         monkey = Monkey(viewer, dock, np.random.default_rng(seed), folder)
         monkey.verbose = verbose

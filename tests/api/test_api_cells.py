@@ -143,3 +143,31 @@ def test_bad_input_is_told_in_one_line(walls, change, words):
     with pytest.raises(BadInput, match=words) as caught:
         il.cells(given.pop("membranes"), **given)
     assert "\n" not in str(caught.value)
+
+
+def test_probabilities_of_all_classes_need_no_axes() -> None:
+    wall = np.full((40, 40), 0.1, np.float32)
+    wall[:, 20] = 0.9
+    both = np.stack([1 - wall, wall])
+    np.testing.assert_array_equal(il.cells(both), il.cells(wall))
+    volume = np.stack([both] * 3, 1)
+    assert il.cells(volume).shape == (3, 40, 40)
+    assert il.cells(np.stack([wall] * 2)).shape == (2, 40, 40), "planes of membrane"
+
+
+def test_a_volume_in_mixed_units_is_one_volume() -> None:
+    wall = np.full((6, 40, 40), 0.1, np.float32)
+    wall[:, 20] = wall[:, :, 20] = 0.9
+    image = il.Image.from_array(
+        wall,
+        "ZYX",
+        scale={"Z": 8, "Y": 4, "X": 0.004},
+        units={"Z": "nm", "Y": "nm", "X": "um"},
+    )
+    assert il.cells(image).max() == 4
+
+
+def test_a_class_that_a_result_does_not_hold_is_refused() -> None:
+    result = il.segment(np.random.default_rng(0).random((40, 40)), axes="YX")
+    with pytest.raises(BadInput, match="no class 9"):
+        il.cells(result, membrane=9)

@@ -189,3 +189,11 @@ def test_a_result_holds_no_cells(tiny, stack):
     result = il.segment(stack[0], axes="ZYX")
     with pytest.raises(BadInput, match="no cells"):
         il.evaluate(result, truth_of(stack[1]), "instances")
+
+
+def test_a_truth_without_that_membrane_is_refused() -> None:
+    truth = np.ones((8, 8), np.uint8)
+    truth[4] = 200
+    with pytest.raises(BadInput, match="class 2 is nowhere in it, 1, 200 are"):
+        il.evaluate(truth, truth)
+    assert il.evaluate(truth, truth, membrane=200)["v_rand"] == 1

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from napari_infoleak.core.units import factor, is_length, is_time, unit_name, unit_symbol
+from napari_infoleak.core.units import (
+    factor,
+    in_one_unit,
+    is_length,
+    is_time,
+    unit_name,
+    unit_symbol,
+)
 
 
 @pytest.mark.parametrize(
@@ -52,3 +59,10 @@ def test_lengths_and_times_are_told_apart() -> None:
     assert not is_time("pixel")
     assert unit_symbol("micrometer") == "µm"
     assert unit_symbol("furlong") == "furlong"
+
+
+def test_axes_in_different_units_are_brought_to_one() -> None:
+    units = {"Z": "nm", "Y": "micrometer", "X": "µm"}
+    assert in_one_unit(units, "ZYX") == pytest.approx((1e-3, 1, 1))
+    assert in_one_unit({"X": "nm"}, "YX") is None, "of Y nothing is known"
+    assert in_one_unit({}, "ZYX") == (1, 1, 1)

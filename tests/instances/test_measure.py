@@ -165,3 +165,24 @@ def test_brightness_is_measured_where_an_image_is_given():
     assert "intensity" not in measure(cells).columns
     with pytest.raises(BadInput, match="the same shape, one channel"):
         measure(cells, image=image[0])
+
+
+def test_axes_in_different_units_are_measured_in_one() -> None:
+    cells = np.zeros((4, 10, 10), np.uint32)
+    cells[1:3, 2:8, 2:8] = 1
+    alike = measure(
+        cells, scale={"Z": 0.008, "Y": 0.004, "X": 0.004}, units=dict.fromkeys("ZYX", "um"), dims=3
+    )
+    mixed = measure(
+        cells,
+        scale={"Z": 8, "Y": 4, "X": 0.004},
+        units={"Z": "nm", "Y": "nm", "X": "um"},
+        dims=3,
+    )
+    for name, column in alike.columns.items():
+        if column.dtype.kind == "f":
+            np.testing.assert_allclose(mixed.columns[name], column, err_msg=name)
+    with pytest.raises(BadInput, match="one unit"):
+        measure(
+            cells, scale={"Z": 8, "Y": 4, "X": 4}, units={"Z": "s", "Y": "nm", "X": "nm"}, dims=3
+        )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
+import napari_infoleak as il
 from napari_infoleak.core.axes import from_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.io import mapped, read, tiff_reader, write
@@ -277,3 +278,26 @@ def test_big_endian_values_are_the_same(tmp_path: Path) -> None:
     array = np.arange(6 * 20 * 21, dtype=np.uint16).reshape(6, 20, 21)
     tifffile.imwrite(tmp_path / "a.tif", array, byteorder=">", photometric="minisblack")
     np.testing.assert_array_equal(read(tmp_path / "a.tif").plane(0, 5), array[5])
+
+
+def test_axes_of_length_one_may_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "one.ome.tif"
+    il.write(
+        path,
+        np.zeros((1, 8, 9), np.uint8),
+        axes="ZYX",
+        kind="image",
+        scale={"Z": 5, "Y": 1, "X": 1},
+    )
+    assert il.read(path).axes == il.read(path, "ZYX").axes == "ZYX"
+    assert il.read(path, "tzyx").axes == "TZYX"
+    assert il.read(path, "YX").sizes == il.read(path, "ZYX").sizes
+    labels, axes = il.read_labels(path, "ZYX")
+    assert (labels.shape, axes) == ((1, 8, 9), "ZYX")
+    tifffile.imwrite(
+        tmp_path / "j.tif",
+        np.zeros((1, 5, 1, 8, 9), np.uint8),
+        imagej=True,
+        metadata={"axes": "TZCYX"},
+    )
+    assert il.read(tmp_path / "j.tif", "TZCYX").axes == "TZCYX"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -134,6 +135,87 @@ def test_a_held_array_is_written_once_and_stays_readable(shared):
     shared.release(array)
     assert sys.platform == "win32" or not Path(first).exists()
     np.testing.assert_array_equal(run(shared, "echo", value=array), array)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk without room, until it is told that there is some."""
+    from napari_infoleak.scale import executor, transfer
+
+    class Disk:
+        full = True
+
+    def save(array, folder):
+        if Disk.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return transfer.save_array(array, folder)
+
+    monkeypatch.setattr(executor, "save_array", save)
+    return Disk
+
+
+def test_a_held_array_that_cannot_be_written_fails_its_job_in_words(fresh, full_disk):
+    array = np.arange(400_000, dtype=np.float64)
+    fresh.hold(array)
+    job = fresh.submit(f"{JOBS}.where", array=array)
+    with pytest.raises(InfoleakError) as caught:
+        job.result(PATIENCE)
+    assert "cannot be written: the disk is full" in str(caught.value)
+    assert "held" not in str(caught.value)
+    assert run(fresh, "echo", value=1) == 1
+
+
+def test_a_held_array_is_handed_over_again_once_there_is_room(fresh, full_disk):
+    array = np.arange(400_000, dtype=np.float64)
+    fresh.hold(array)
+    with pytest.raises(InfoleakError, match="the disk is full"):
+        run(fresh, "echo", value=array)
+    full_disk.full = False
+    np.testing.assert_array_equal(run(fresh, "echo", value=array), array)
+    fresh.hold(array)
+    assert "held" in run(fresh, "where", array=array)
+
+
+def test_a_released_array_stays_for_the_jobs_that_need_it(fresh, tmp_path):
+    array = np.zeros(400_000)
+    fresh.hold(array)
+    first = busy_job(fresh, "wait_politely", tmp_path)
+    waiting = fresh.submit(f"{JOBS}.where", array=array)
+    fresh.release(array)
+    array[:] = 7
+    fresh.hold(array)
+    last = fresh.submit(f"{JOBS}.echo", value=array)
+    first.cancel()
+    file = Path(waiting.result(PATIENCE))
+    np.testing.assert_array_equal(last.result(PATIENCE), array)
+    assert sys.platform == "win32" or not file.exists()
+
+
+def test_an_array_that_is_a_file_already_is_not_written_again(fresh, tmp_path):
+    path = tmp_path / "stack.npy"
+    np.save(path, np.zeros((4, 512, 512)))
+    mapped = np.load(path, mmap_mode="r")
+    fresh.hold(mapped)
+    assert run(fresh, "where", array=mapped) == str(path)
+
+
+def test_a_job_that_is_cancelled_while_it_waits_leaves_no_file(fresh, tmp_path):
+    first = busy_job(fresh, "wait_politely", tmp_path)
+    waiting = fresh.submit(f"{JOBS}.echo", value=[np.zeros(400_000), "x" * 100_000])
+    waiting.cancel()
+    first.cancel()
+    assert isinstance(last_event(first), CancelledEvent)
+    assert isinstance(last_event(waiting), CancelledEvent)
+    assert {path.suffix for path in fresh._folder.path.rglob("*.*")} == {".log"}
+
+
+def test_a_child_that_dies_leaves_no_arguments(fresh):
+    array = np.zeros(400_000)
+    with pytest.raises(BadInput, match="no function"):
+        fresh.submit(f"{JOBS}.not_there", array=array).result(PATIENCE)
+    with pytest.raises(InfoleakError):
+        run(fresh, "die", array=array)
+    assert not list(fresh._folder.path.glob("job-*"))
 
 
 def test_a_memory_mapped_file_is_passed_by_name(shared, tmp_path):

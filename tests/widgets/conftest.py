@@ -56,7 +56,8 @@ class FakeExecutor:
         self.started = True
 
     def hold(self, array: Any) -> None:
-        self.held.append(array)
+        if not any(each is array for each in self.held):
+            self.held.append(array)
 
     def release(self, array: Any) -> None:
         self.held = [each for each in self.held if each is not array]

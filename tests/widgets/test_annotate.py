@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from napari_infoleak.widgets import annotation as annotation_module
+from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.annotation import Annotation, blank
 from napari_infoleak.widgets.layers import KEY, source_of
 
@@ -80,6 +81,28 @@ def test_ids_stay_when_classes_are_added_and_renamed(painted: Any) -> None:
     layer = painted.annotate.layer.layer
     assert layer.metadata[KEY]["classes"] == table.to_json()
     assert layer.colormap.map(1)[:3] == pytest.approx(np.array([0x11, 0x22, 0x33]) / 255, abs=0.01)
+
+
+def test_a_label_of_napari_that_is_painted_becomes_a_class(painted: Any) -> None:
+    layer = painted.annotate.layer.layer
+    layer.selected_label = 3  # as napari's key M does
+    layer.data_setitem((np.zeros(7, int), np.arange(7), np.arange(7)), 3)
+    painted.annotate.count_now()
+    table = painted.state.classes
+    assert table.ids == (1, 2, 3)
+    assert layer.metadata[KEY]["classes"] == table.to_json()
+    row = painted.annotate.rows_of_classes[2]
+    assert (row.painted.text(), row.property("chosen")) == ("7 px", True)
+    assert layer.colormap.map(3)[:3] != pytest.approx(np.full(3, 0x80) / 255, abs=0.01)
+
+
+def test_choosing_a_class_shows_hidden_paint(painted: Any) -> None:
+    layer = painted.annotate.layer.layer
+    painted.annotate.brushwork.toggle()
+    assert not layer.visible
+    painted.annotate.rows_of_classes[1].picked.emit(2)
+    assert layer.visible
+    assert (layer.mode, layer.selected_label) == ("paint", 2)
 
 
 def test_a_name_that_is_taken_is_refused_in_words(painted: Any) -> None:
@@ -202,6 +225,44 @@ def test_another_annotated_image_is_used_as_support(
     assert np.array_equal(packed.whole("ZYX"), paint)
     viewer.layers.remove(labels)
     assert dock.state.supports == ()
+
+
+def test_labels_are_older_than_new_paint_on_another_image(
+    dock: Any, viewer: Any, settle: Any, qtbot: Any, rng: np.random.Generator
+) -> None:
+    known = viewer.add_image(rng.random((3, 30, 30)), name="known")
+    paint = np.zeros((3, 30, 30), np.uint8)
+    paint[1, :5], paint[1, 9:] = 1, 2
+    labels = viewer.add_labels(paint, name="known paint")
+    dock.image.layer.choose(viewer.add_image(rng.random((40, 48)), name="new"))
+    dock.annotate.support.image.choose(known)
+    dock.annotate.support.add_pair()
+    dock.segment.segment_stack()
+    settle(dock)
+    labels.name = "named otherwise"
+    dock.annotate.support.count_now()
+    assert steps.stale_labels(dock.state) == ""
+    labels.data_setitem((np.zeros(9, int), np.arange(9), np.arange(9)), 1)
+    qtbot.waitUntil(lambda: bool(steps.stale_labels(dock.state)), timeout=3000)
+    assert "older than the other images or their paint" in dock.segment.reason.text()
+    assert steps.next_step(dock.state) == "view"
+    labels.data_setitem((np.zeros(9, int), np.arange(9), np.arange(9)), 2)
+    dock.segment.segment_stack()
+    settle(dock)
+    dock.annotate.support.count_now()
+    assert steps.stale_labels(dock.state) == "", "it was asked with the last stroke"
+
+
+def test_cells_are_no_paint_of_another_image(
+    dock: Any, viewer: Any, rng: np.random.Generator
+) -> None:
+    known = viewer.add_image(rng.random((30, 30)), name="known")
+    viewer.add_labels(np.arange(900).reshape(30, 30), name="cells")
+    dock.image.layer.choose(viewer.add_image(rng.random((40, 48)), name="new"))
+    dock.annotate.support.image.choose(known)
+    dock.annotate.support.add_pair()
+    assert dock.state.supports == ()
+    assert "class ids" in dock.annotate.support.trouble.text()
 
 
 def test_nothing_fits_as_support_is_said(dock: Any, viewer: Any, rng: np.random.Generator) -> None:

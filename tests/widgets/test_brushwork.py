@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_infoleak.widgets.strokes import lay_down
+
 
 @pytest.fixture
 def ringed(dock: Any, viewer: Any) -> Any:
@@ -127,6 +129,27 @@ def test_painted_slices_are_listed_with_their_classes(ringed: Any, viewer: Any) 
     layer.data[1, 5, 5:10] = 2
     ringed.annotate.count_now()
     assert ringed.annotate.rows_of_classes[1].painted.text() == "5 of 10 px"
+
+
+def test_paint_on_other_slices_is_counted_in_a_large_stack(
+    dock: Any, viewer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_infoleak.widgets.annotation._SMALL", 0)
+    viewer.add_image(np.random.default_rng(0).random((6, 40, 48)), name="img")
+    dock.annotate.make_layer()
+    layer, annotation = dock.annotate.layer.layer, dock.state.annotation
+    viewer.dims.set_current_step(0, 3)
+    dock.annotate.count_now()
+    for z in (1, 4):
+        lay_down(annotation, 0, z, np.full(9, 5), np.arange(9), np.full(9, 2))
+    dock.annotate.count_now()
+    assert annotation.by_slice() == {(0, 1): {2: 9}, (0, 4): {2: 9}}
+    viewer.dims.order = (1, 0, 2)  # the brush crosses slices
+    layer.brush_size = 3
+    layer.paint((2, 10, 20), 1)
+    dock.annotate.count_now()
+    assert {z for _, z in annotation.by_slice()} == {1, 2, 3, 4}
+    assert dock.state.count.total == {1: 9, 2: 18}
 
 
 def test_paint_is_hidden_and_shown(ringed: Any) -> None:

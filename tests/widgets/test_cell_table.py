@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_infoleak.scale.events import Done
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.segmenting import pixels_of
 
@@ -123,6 +124,65 @@ def test_the_table_follows_corrections_by_itself(
     qtbot.waitUntil(lambda: table.model.rowCount() == 2, timeout=3000)
     assert cells_of(table) == ["2", "1"]
     assert table.news.text() == ""
+
+
+def mend(layer: Any) -> None:
+    """Give the image another pixel size, as the dock's editor does."""
+    layer.units = ("nanometer",) * 3
+    layer.scale = (90, 30, 20)
+
+
+def test_a_mended_pixel_size_counts_for_the_table(
+    celled: Any, viewer: Any, settle: Any, qtbot: Any
+) -> None:
+    table, correcting = celled.cells.table, celled.cells.correcting
+    mend(viewer.layers["img"])
+    table.set_open(True)
+    settle(celled)
+    table.go_to_row(1)
+    ring = viewer.layers["chosen cell"].data[0]
+    assert viewer.layers["img cells"].data[tuple(np.rint(ring).astype(int))] == 2
+    step = correcting._current().paint([(0, 1, y, x) for y in (2, 3) for x in range(5, 20)])
+    correcting._show(step, "", 1)
+    qtbot.waitUntil(lambda: table.model.rowCount() == 3, timeout=3000)
+    columns = table.model.table.columns
+    assert columns["unit"].tolist() == ["nanometer"] * 3
+    assert columns["volume"][2] == pytest.approx(30 * 90 * 30 * 20)
+
+
+def test_a_table_of_another_pixel_size_is_old(
+    celled: Any, viewer: Any, settle: Any, executor: Any
+) -> None:
+    table, words = celled.cells.table, "The pixel size has changed since: measure again"
+    table.set_open(True)
+    settle(celled)
+    mend(viewer.layers["img"])
+    assert words in table.news.text()
+    table.go_to_row(1)
+    ring = viewer.layers["chosen cell"].data[0]
+    assert viewer.layers["img cells"].data[tuple(np.rint(ring).astype(int))] == 2
+    executor.waits = True
+    table.measure_now()
+    viewer.layers["img"].translate = (0, 0, 0)
+    executor.jobs[-1].events.append(Done(jobs.measure_cells(**executor.asked[-1][1])))
+    settle(celled)
+    assert words in table.news.text(), "it was mended while cells were measured"
+    executor.waits = False
+    table.measure_now()
+    settle(celled)
+    assert table.news.text() == ""
+
+
+def test_cells_of_another_image_are_not_listed(
+    celled: Any, viewer: Any, settle: Any, executor: Any
+) -> None:
+    executor.waits = True
+    celled.cells.table.measure_now()
+    celled.image.layer.choose(viewer.add_image(np.zeros((3, 40, 48))))
+    executor.jobs[-1].events.append(Done(jobs.measure_cells(**executor.asked[-1][1])))
+    settle(celled)
+    assert celled.cells.table.model.table is None
+    assert not celled.cells.table.save.isEnabled()
 
 
 def test_cells_are_shown_as_outlines(celled: Any, viewer: Any, settle: Any) -> None:

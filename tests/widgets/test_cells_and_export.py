@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from napari_infoleak.scale.events import Done
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.command import bare, command_lines, done_in, segment_words, stem
 from napari_infoleak.widgets.panel_export import with_ending
@@ -226,6 +227,26 @@ def test_saving_the_annotation_completes_the_command(
     assert QApplication.clipboard().text() == command_lines(done)
     paint.data_setitem((np.full(5, 2), np.arange(5)), 2)
     assert done_in(dock.state).missing, "the file does not hold the last stroke"
+
+
+def test_the_file_of_an_annotation_is_noted_where_it_belongs(
+    dock: Any, viewer: Any, settle: Any, executor: Any, tmp_path: Path
+) -> None:
+    viewer.add_image(np.zeros((40, 48)), name="cells")
+    dock.annotate.make_layer()
+    paint = dock.annotate.layer.layer
+    paint.data_setitem((np.zeros(5, int), np.arange(5)), 1)
+    dock.annotate.count_now()
+    executor.waits = True
+    assert dock.export.save_to(tmp_path / "paint.tif", "annotation")
+    paint.data_setitem((np.ones(5, int), np.arange(5)), 2)
+    dock.image.layer.choose(viewer.add_image(np.zeros((30, 30)), name="other"))
+    dock.annotate.make_layer()
+    executor.jobs[-1].events.append(Done("paint.tif"))
+    settle(dock)
+    notes = paint.metadata["infoleak"]
+    assert (notes["file"], notes["changed"]) == ("paint.tif", True)
+    assert "file" not in dock.annotate.layer.layer.metadata["infoleak"]
 
 
 def test_how_a_model_was_made_is_told(dock: Any, viewer: Any, tmp_path: Path) -> None:

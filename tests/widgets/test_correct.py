@@ -66,6 +66,30 @@ def test_a_line_splits_and_undo_brings_the_cell_back_on_another_slice(
     assert cells.data[1, 10, 10] != cells.data[1, 30, 10]
 
 
+def test_no_cell_is_corrected_while_cells_are_made(
+    celled: Any, viewer: Any, qtbot: Any, draw: Any, settle: Any, executor: Any
+) -> None:
+    draw(celled, qtbot, "merge", (0, 20, 10), (0, 20, 30))
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 46))
+    correcting, tools = celled.cells.correcting, celled.cells.tools
+    steps = correcting.steps
+    before = viewer.layers["img cells"].data.copy()
+    executor.waits = True
+    celled.cells.make_cells()
+    words = "Making cells: wait, or press Cancel."
+    assert tools.tools["finish"].toolTip() == tools.undo.toolTip() == words
+    correcting.draw(np.array([(0, 1, 8, 10), (0, 1, 8, 30)]), np.zeros((0, 4), int))
+    correcting.undo()
+    assert np.array_equal(viewer.layers["img cells"].data, before)
+    assert correcting.steps == steps
+    assert celled.footer.text.text() == words
+    celled.worker.cancel()
+    settle(celled)
+    assert tools.tools["finish"].isEnabled()
+    tools.undo.click()
+    assert correcting.steps == steps - 1
+
+
 def test_every_tool_does_its_work(celled: Any, viewer: Any, qtbot: Any, draw: Any) -> None:
     cells = viewer.layers["img cells"]
     left, right = int(cells.data[0, 20, 10]), int(cells.data[0, 20, 30])
@@ -247,3 +271,13 @@ def test_a_closed_dock_leaves_no_tools_on_the_cells(celled: Any, viewer: Any) ->
     celled.shut()
     assert not cells.keymap
     assert not [each for each in cells.mouse_drag_callbacks if "infoleak" in each.__module__]
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (4, 40, 48)])
+def test_cells_of_another_shape_are_no_cells_to_correct(
+    celled: Any, viewer: Any, qtbot: Any, draw: Any, shape: tuple[int, ...]
+) -> None:
+    viewer.layers["img cells"].data = np.zeros(shape, np.uint32)
+    draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
+    assert "make them again" in celled.footer.text.text()
+    assert celled.cells.correcting.steps == 0

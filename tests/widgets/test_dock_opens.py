@@ -156,3 +156,15 @@ def test_nothing_is_cut_off_where_the_dock_is_as_narrow_as_it_gets(
         if panel.minimumSizeHint().width() > room - 12
     }
     assert wide == {}, f"only {room - 12} points are there"
+
+
+def test_the_child_ends_even_if_something_cannot_be_written(
+    dock: Any, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(dock.storing, "close", fail)
+    with pytest.raises(OSError, match="full"):
+        dock.shut()
+    assert executor.closed

@@ -171,8 +171,54 @@ def test_channel_is_chosen(dock: Any, viewer: Any, index: int, channel: int) -> 
     assert dock.state.channel == channel
 
 
+def test_an_image_keeps_its_channel(dock: Any, viewer: Any) -> None:
+    first = viewer.add_image(np.zeros((3, 40, 48)), axis_labels=("C", "Y", "X"))
+    dock.image.channel.setCurrentIndex(2)
+    second = viewer.add_image(np.zeros((40, 48)))
+    dock.image.layer.choose(second)
+    assert dock.state.channel is None
+    dock.image.layer.choose(first)
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (2, 2)
+    first.data = np.ones((3, 40, 48))
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (2, 2)
+    first.data = np.ones((2, 40, 48))
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (None, 0)
+    colours = viewer.add_image(np.zeros((40, 48, 3), np.uint8), rgb=True)
+    dock.image.layer.choose(colours)
+    dock.image.channel.setCurrentIndex(1)
+    dock.image.layer.choose(first)
+    dock.image.layer.choose(colours)
+    assert (dock.state.channel, dock.image.channel.currentIndex()) == (0, 1)
+
+
 def test_results_are_no_images_to_segment(dock: Any, viewer: Any, settle: Any) -> None:
     viewer.add_image(np.zeros((40, 48)), name="cells")
     dock.segment.segment_stack()
     settle(dock)
     assert [dock.image.layer.itemText(i) for i in range(dock.image.layer.count())] == ["cells"]
+
+
+@pytest.mark.parametrize("shape", [(40, 48), (7, 5, 40, 48), (3, 40, 48), (6, 20, 30)])
+def test_an_image_whose_data_are_replaced_is_read_anew(
+    dock: Any, viewer: Any, settle: Any, rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    image = viewer.add_image(rng.random((5, 40, 48)), name="img")
+    dock.annotate.make_layer()
+    layer = dock.state.annotation.layer
+    for y, value in ((2, 1), (9, 2)):
+        layer.data_setitem((np.full(9, 1), np.full(9, y), np.arange(9)), value)
+    dock.annotate.count_now()
+    dock.spread.spread()
+    settle(dock)
+    dock.cells.make_cells()
+    settle(dock)
+    dock.cells.shares.set_open(True)
+    viewer.dims.set_current_step(0, 2)
+    image.data = rng.random(shape)
+    assert dock.state.source.sizes == dict(zip("TZYX"[-len(shape) :], shape, strict=True))
+    assert dock.state.answer is None
+    assert dock.state.annotation is None
+    dock.segment.segment_stack()
+    settle(dock)
+    assert viewer.layers["img labels"].data.shape == shape
+    dock.shut()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_infoleak.core.region import Region
+from napari_infoleak.scale.events import Done
 
 
 @pytest.fixture
@@ -210,6 +211,78 @@ def test_pixels_are_handed_over_once(stack: Any, viewer: Any, executor: Any) -> 
     assert executor.held == []
 
 
+def test_other_annotated_images_are_handed_over_once_too(
+    stack: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
+) -> None:
+    other = viewer.add_image(rng.random((3, 30, 30)), name="other")
+    viewer.add_labels(np.ones((3, 30, 30), np.uint8), name="its paint")
+    stack.image.layer.choose(viewer.layers["cells"])
+    stack.annotate.support.image.choose(other)
+    stack.annotate.support.add_pair()
+    held = [viewer.layers["cells"].data, other.data]
+    assert [id(each) for each in executor.held] == [id(each) for each in held]
+    stack.segment.segment_stack()
+    settle(stack)
+    assert [id(each) for each in executor.held] == [id(each) for each in held]
+    stack.annotate.support.remove_pair(stack.state.supports[0])
+    assert [id(each) for each in executor.held] == [id(held[0])]
+
+
+def test_an_image_that_is_changed_in_place_is_handed_over_again(
+    stack: Any, viewer: Any, executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[Any] = []
+    monkeypatch.setattr(executor, "release", again.append)
+    layer = viewer.layers["cells"]
+    viewer.dims.set_current_step(0, 1)
+    viewer.dims.set_current_step(0, 3)
+    assert again == [], "another slice on screen is no change"
+    layer.data[...] = 7
+    layer.refresh()
+    assert [id(each) for each in again] == [id(layer.data)]
+    stack.shut()
+    layer.refresh()
+    assert len(again) == 1
+
+
+def test_the_child_gets_pixels_as_they_are_now(
+    qtbot: Any, viewer: Any, rng: np.random.Generator
+) -> None:
+    from napari_infoleak.scale.executor import Executor
+    from napari_infoleak.widgets import jobs
+    from napari_infoleak.widgets.dock import InfoleakDock
+    from napari_infoleak.widgets.segmenting import pixels_of
+
+    dock = InfoleakDock(viewer, Executor(threads=1, preload=()))
+    qtbot.addWidget(dock)
+    layer = viewer.add_image(rng.random((4, 64, 64)), name="cells")
+    cells = np.ones((4, 64, 64), np.uint8)
+
+    def brightness() -> float:
+        job = dock.worker.executor.submit(
+            f"{jobs.HERE}.measure_cells",
+            cells=cells,
+            pixels=pixels_of(dock.state.source),
+            channel=None,
+        )
+        return float(job.result(60).columns["intensity"][0])
+
+    assert brightness() < 1
+    layer.data[...] = 7
+    layer.refresh()
+    assert brightness() == 7
+    dock.shut()
+
+
+def test_what_a_full_disk_had_no_room_for_is_handed_over_later(
+    stack: Any, executor: Any, settle: Any
+) -> None:
+    executor.held = []
+    stack.segment.segment_stack()
+    settle(stack)
+    assert [id(each) for each in executor.held] == [id(stack.state.source.data)]
+
+
 def test_next_step_is_marked(stack: Any, settle: Any) -> None:
     def primary() -> list[str]:
         buttons = {
@@ -269,3 +342,19 @@ def test_each_look_of_a_model_that_looks_again_is_a_layer(
     assert stack.segment.looks.isHidden()
     stack.segment.segment_stack()
     assert not executor.asked[-1][1]["rounds"]
+
+
+def test_an_answer_to_other_pixels_is_dropped(
+    stack: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
+) -> None:
+    executor.waits = True
+    stack.segment.segment_stack()
+    name, asked = executor.asked[-1]
+    answer = executor.answers[name.rpartition(".")[2]](**asked)
+    image = stack.state.source.layer
+    image.data = rng.random((image.data.shape[0] + 2, 40, 48))
+    executor.jobs[-1].events.append(Done(answer))
+    settle(stack)
+    assert stack.results.find(stack.state.source, "labels") is None
+    assert stack.state.answer is None
+    assert "another shape now" in stack.footer.text.text()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_infoleak.io import write
-from napari_infoleak.session import places
+from napari_infoleak.session import places, results
 from napari_infoleak.session.journal import read_journal
 from napari_infoleak.session.session import Session
 from napari_infoleak.widgets.layers import KEY
@@ -142,6 +142,21 @@ def test_strokes_classes_and_settings_come_back_after_a_crash(
     stroke(restored, 4, 30, 2)
     assert len(journals(image_file.parent)) == 1
     assert np.array_equal(written(image_file.parent).layers[1].paint.whole("ZYX"), restored.data)
+
+
+def test_the_journal_keeps_the_channel_when_another_image_is_chosen(
+    dock: Any, viewer: Any, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    path = tmp_path / "stained.npy"
+    np.save(path, rng.random((3, 5, 40, 48)).astype(np.float32))
+    open_image(viewer, path)
+    dock.image.use_letters("CZYX")
+    dock.image.channel.setCurrentIndex(2)
+    dock.annotate.make_layer()
+    stroke(dock.annotate.layer.layer, 0, 2, 1)
+    assert written(tmp_path).settings["channel"] == 2
+    dock.image.layer.choose(viewer.add_image(rng.random((5, 40, 48))))
+    assert written(tmp_path).settings["channel"] == 2
 
 
 def test_a_session_can_be_left(painting: Any, image_file: Path, reopen: Any) -> None:
@@ -410,7 +425,7 @@ def test_a_missing_image_is_asked_for(
 
 
 def test_support_and_model_come_back(
-    dock: Any, viewer: Any, image_file: Path, reopen: Any, tmp_path: Path, settle: Any
+    dock: Any, viewer: Any, image_file: Path, reopen: Any, tmp_path: Path, settle: Any, qtbot: Any
 ) -> None:
     known = tmp_path / "known.npy"
     np.save(known, np.random.default_rng(3).random((3, 30, 30)))
@@ -430,6 +445,8 @@ def test_support_and_model_come_back(
     (pair,) = again.state.supports
     assert pair.source.name == "known"
     assert np.array_equal(pair.annotation.data, paint)
+    qtbot.waitUntil(lambda: again.state.answer is not None, timeout=5000)
+    assert again.segment.reason.text() == "", "the paint of the other image is what it was"
     assert [step.name for step in again.keeping.session.steps] == ["segment"]
     count = len(dock.viewer.layers)
     assert dock.session.open_from(tmp_path / "a.infoleak")
@@ -562,6 +579,37 @@ def test_paint_after_the_answer_makes_it_old_after_a_crash_too(
     assert "older than your paint" in dock.segment.reason.text()
 
 
+def test_results_that_know_other_images_by_name_open_as_old(
+    celled: Any, image_file: Path, reopen: Any, qtbot: Any
+) -> None:
+    celled.storing.finish()
+    folder = celled.storing.folder
+    arrays, told = results.kept(folder, results.ANSWER)
+    for name in ("basis", "oldest"):
+        told[name]["supports"] = [["known", "known paint"]]
+    results.keep(folder, results.ANSWER, arrays, told)
+    crash(celled)
+    dock = reopen(image_file)
+    dock.resume.go_on.click()
+    qtbot.waitUntil(lambda: dock.state.answer is not None, timeout=5000)
+    assert "older than the other images" in dock.segment.reason.text()
+
+
+@pytest.mark.parametrize("kind", ["labels", "cells"])
+def test_what_napari_paints_over_results_is_saved(
+    kind: str, celled: Any, reopen: Any, qtbot: Any, tmp_path: Path
+) -> None:
+    celled.storing.finish()
+    layer = celled.viewer.layers[f"{celled.state.source.name} {kind}"]
+    stroke(layer, 4, 30, 2)
+    assert celled.session.save_to(tmp_path / "a.infoleak")
+    dock = reopen()
+    assert dock.session.open_from(tmp_path / "a.infoleak")
+    qtbot.waitUntil(lambda: not dock.storing.busy, timeout=5000)
+    again = dock.viewer.layers[f"{dock.state.source.name} {kind}"]
+    assert np.array_equal(again.data, layer.data)
+
+
 def test_how_labels_were_spread_comes_back_after_a_crash(
     painting: Any, image_file: Path, reopen: Any, settle: Any, qtbot: Any
 ) -> None:
@@ -631,3 +679,22 @@ def test_large_results_are_not_kept_and_it_is_said(
     painting.storing.finish()
     assert "too large to be kept" in painting.footer.text.text()
     assert not list(image_file.parent.glob("*.infoleak-results/*"))
+
+
+@pytest.mark.parametrize("shape", [(7, 40, 48), (5, 40, 48), (40, 48)])
+def test_an_image_that_is_replaced_keeps_its_journal(
+    painting: Any, viewer: Any, rng: np.random.Generator, shape: tuple[int, ...]
+) -> None:
+    layer = painting.annotate.layer.layer
+    stroke(layer, 3, 2, 1)
+    journal, saved = painting.keeping.journal, layer.data.copy()
+    viewer.layers["my cells"].data = rng.random(shape).astype(np.float32)
+    if shape != layer.data.shape:
+        assert painting.state.annotation is None
+        assert "does not lie on the image any more" in painting.annotate.trouble.text()
+        painting.annotate.make_layer()
+    new = painting.annotate.layer.layer
+    new.data_setitem((*(np.full(9, n // 2) for n in shape[:-1]), np.arange(9)), 2)
+    assert painting.keeping.journal not in (None, journal)
+    old = Session(read_journal(journal)[0])
+    assert np.array_equal(old.layers[1].paint.whole("ZYX"), saved)

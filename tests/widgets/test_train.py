@@ -278,3 +278,14 @@ def test_a_training_that_is_cancelled_writes_nothing_any_more(
     assert cancel.cancelled
     assert not saved
     assert not output.exists()
+
+
+def test_closing_in_the_middle_leaves_nothing(painted: Any, executor: Any, folder: Path) -> None:
+    executor.waits = True
+    painted.train.train()
+    log = painted.training._output.with_suffix(".training") / "log.csv"
+    log.parent.mkdir()
+    log.touch()
+    painted.training.stop_and_keep()
+    painted.shut()
+    assert not list(folder.glob("my_cells*"))

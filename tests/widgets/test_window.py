@@ -127,3 +127,36 @@ def test_closing_ends_the_child(
         assert len(viewer.layers) == 2
     qtbot.waitUntil(lambda: not _alive(pid), timeout=5000)
     assert executor.closed
+
+
+@pytest.mark.parametrize("way", ["window", "viewer"])
+def test_what_was_done_is_kept_and_let_go_of_when_all_is_torn_down(
+    executor: Any, qtbot: Any, way: str
+) -> None:
+    from napari.components import ViewerModel
+    from qtpy.QtWidgets import QWidget
+
+    from napari_infoleak.widgets.dock import InfoleakDock
+
+    pixels = np.random.default_rng(0).random((3, 40, 48))
+    dock, window = InfoleakDock(ViewerModel(), executor), QWidget()
+    dock.setParent(window)
+    dock.viewer.add_image(pixels, name="cells")
+    dock.annotate.make_layer()
+    layer = dock.annotate.layer.layer
+    for row, number in ((2, 1), (9, 2)):
+        layer.data_setitem((np.zeros(10, int), np.full(10, row), np.arange(10)), number)
+    dock.annotate.count_now()
+    dock.segment.segment_stack()
+    qtbot.waitUntil(lambda: not dock.worker.busy, timeout=5000)
+    if way == "viewer":
+        dock.viewer.layers.clear()  # which is how it begins to close
+    window.deleteLater()
+    qtbot.waitUntil(lambda: not dock.is_open, timeout=5000)
+    again = InfoleakDock(ViewerModel(), executor)
+    qtbot.addWidget(again)
+    again.viewer.add_image(pixels, name="cells")
+    assert not again.resume.isHidden()
+    again.resume.go_on.click()
+    qtbot.waitUntil(lambda: again.state.answer is not None, timeout=5000)
+    again.shut()

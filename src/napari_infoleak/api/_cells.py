@@ -12,7 +12,7 @@ from napari_infoleak.core.axes import labels_from_canonical, labels_to_canonical
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.image import calibration
 from napari_infoleak.core.progress import NEVER, NULL, CancelToken, Progress
-from napari_infoleak.core.units import UNKNOWN_UNIT
+from napari_infoleak.core.units import in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,11 +134,11 @@ def _spacing(
 ) -> tuple[float, ...]:
     """Return the distance of pixels along Z, Y, X; empty if it is not known in one unit."""
     letters = "ZYX" if found.data.shape[1] > 1 else "YX"
+    sizes = (1.0,) * len(letters) if given is not None else in_one_unit(found.units, letters)
     known = found.scale if given is None else calibration(given, found.axes, "spacing")
-    units = {found.units.get(letter, UNKNOWN_UNIT) for letter in letters}
-    if not all(letter in known for letter in letters) or (given is None and len(units) > 1):
+    if sizes is None or not all(letter in known for letter in letters):
         return ()
-    return tuple(known[letter] for letter in letters)
+    return tuple(known[letter] * size for letter, size in zip(letters, sizes, strict=True))
 
 
 def _part(progress: Progress, frame: int, frames: int) -> Progress:

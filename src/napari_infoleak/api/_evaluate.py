@@ -75,8 +75,8 @@ def evaluate(
     Raises
     ------
     BadInput
-        If prediction and truth do not fit each other or their kind, or the image is in the
-        support set.
+        If prediction and truth do not fit each other or their kind, the truth holds no membrane,
+        or the image is in the support set.
     """
     from napari_infoleak.evaluate.metrics import evaluate as score
 
@@ -90,8 +90,21 @@ def evaluate(
     progress(0, 1, "scoring")
     values, ids = np.asarray(answers.data), np.asarray(real)
     result = score(values, ids, kind, membrane, truth_membrane, details=details)
+    if kind != "instances":
+        _refuse_without(ids, membrane if truth_membrane is None else truth_membrane)
     progress(1, 1, "scored")
     return result
+
+
+def _refuse_without(truth: Any, membrane: int) -> None:
+    """Refuse a truth without membrane: with none of them, all cells would count as one."""
+    held = np.unique(truth[truth > 0])
+    if len(held) and membrane not in held:
+        told = ", ".join(map(str, held[:8]))
+        raise BadInput(
+            f"the truth holds no membrane: class {membrane} is nowhere in it, {told} are; "
+            f"say which class of the truth is membrane"
+        )
 
 
 def planes_seen(prediction: Any) -> tuple[list[str], set[str]]:

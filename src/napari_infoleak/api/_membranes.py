@@ -101,6 +101,9 @@ def membranes_of(source: Any, axes: str | None = None, membrane: int | None = No
 def _of_result(result: Result, membrane: int | None) -> Membranes:
     """Take the probabilities of a result, or its labels where there are none."""
     known: dict[str, Any] = {"axes": result.axes, **result.calibration}
+    if membrane is not None and membrane not in result.class_ids:
+        held = ", ".join(map(str, result.class_ids))
+        raise BadInput(f"there is no class {membrane} in the result; it holds {held}")
     if result.probabilities is None:
         data = to_canonical(result.labels, result.axes)[:, 0]
         number = result.class_ids[result.membrane_index]
@@ -118,6 +121,8 @@ def _image(source: Any, axes: str | None) -> Image:
     if is_path(source):
         return read(source, _with_class_axis(letters, source))
     array = lazy_or_numpy(source)
+    if letters is None and _first_is_classes(array):
+        letters = "C" + {2: "YX", 3: "ZYX", 4: "TZYX"}[array.ndim - 1]
     if letters is None:
         letters = guess_axes(tuple(array.shape)).replace("C", "") if array.ndim < 5 else CANONICAL
         if len(letters) != array.ndim:
@@ -125,6 +130,14 @@ def _image(source: Any, axes: str | None) -> Image:
     elif array.ndim == len(letters) + 1 and "C" not in letters:
         letters = "C" + letters
     return Image.from_array(array, parse_axes(letters, tuple(array.shape)), rgb=False)
+
+
+def _first_is_classes(array: Any) -> bool:
+    """Whether an array holds probabilities of all classes, which sum to 1 over its first axis."""
+    if np.dtype(array.dtype).kind != "f" or not 3 <= array.ndim <= 5 or array.shape[0] < 2:
+        return False
+    few = np.asarray(array[(slice(None), *(slice(0, 32) for _ in array.shape[1:]))], np.float64)
+    return bool(np.allclose(few.sum(0), 1, atol=1e-3))
 
 
 def _with_class_axis(letters: str | None, path: Any) -> str | None:

@@ -49,7 +49,7 @@ def propagate(
     threads: int | None = None,
     json: Json = False,
 ) -> int:
-    """Spread labels from annotated frames to all others, and stop where they cannot be trusted.
+    """Spread labels from annotated frames to all others, or as far as they can be trusted.
 
     With --fine-tune Ctrl-C ends it early and keeps what is labelled.
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 UNKNOWN_UNIT = "pixel"
 
 # name, symbol, size in metres or seconds. The names are those of OME-Zarr and of napari.
@@ -109,3 +114,28 @@ def factor(unit: str, wanted: str) -> float | None:
     if one not in _SIZES or other not in _SIZES or _SIZES[one][0] != _SIZES[other][0]:
         return None
     return _SIZES[one][1] / _SIZES[other][1]
+
+
+def in_one_unit(units: Mapping[str, str], letters: str) -> tuple[float, ...] | None:
+    """Return by what to multiply numbers along some axes to have them all in the unit of the last.
+
+    Parameters
+    ----------
+    units : mapping of str to str
+        Units by axis letter; those that are left out are unknown.
+    letters : str
+        The axes, such as ``"ZYX"``.
+
+    Returns
+    -------
+    tuple of float or None
+        One a letter; None if one cannot be turned into the other.
+
+    Examples
+    --------
+    >>> in_one_unit({"Z": "nm", "X": "nm", "Y": "nm"}, "ZYX")
+    (1.0, 1.0, 1.0)
+    """
+    named = [units.get(letter, UNKNOWN_UNIT) for letter in letters]
+    found = [factor(one, named[-1]) for one in named]
+    return None if None in found else tuple(one for one in found if one is not None)

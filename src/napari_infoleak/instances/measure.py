@@ -38,7 +38,7 @@ import numpy as np
 
 from napari_infoleak.core.axes import labels_to_canonical
 from napari_infoleak.core.errors import BadInput
-from napari_infoleak.core.units import UNKNOWN_UNIT
+from napari_infoleak.core.units import UNKNOWN_UNIT, in_one_unit
 from napari_infoleak.instances.graph import Borders
 from napari_infoleak.instances.outlines import outlines
 
@@ -200,12 +200,21 @@ class _Place:
         units: Mapping[str, str],
         dims: int,
     ) -> _Place:
-        letters = "ZYX"[-dims:]
+        letters, unit = "ZYX"[-dims:], units.get("X", UNKNOWN_UNIT)
         step = tuple(float(scale.get(one, 1.0)) for one in letters)
         if min(step) <= 0:
             raise BadInput(f"a scale of {step} along {letters}: distances of pixels are above 0")
         origin = tuple(float(translate.get(one, 0.0)) for one in letters)
-        return cls(step, origin, units.get("X", UNKNOWN_UNIT))
+        known = {one: units.get(one, unit) for one in letters}
+        sizes = in_one_unit(known, letters)
+        if sizes is None:
+            told = ", ".join(f"{known[one]} along {one}" for one in letters)
+            raise BadInput(f"pixels are given in {told}: give their size in one unit")
+        return cls(
+            tuple(one * size for one, size in zip(step, sizes, strict=True)),
+            tuple(one * size for one, size in zip(origin, sizes, strict=True)),
+            unit,
+        )
 
 
 def _part(

@@ -70,6 +70,7 @@ def read(
     place = _existing(path)
     stored = _stored(place, as_ids=False)
     letters = _letters(stored, axes)
+    given = None if axes is None else _longer(axes, letters)
     plain = Image.from_array(
         stored.array,
         letters,
@@ -82,7 +83,7 @@ def read(
     steps, offsets, units = record.merged_calibration(
         stored.record, stored.scale, stored.translate, stored.units
     )
-    order = None if axes else record.axes_of(stored.record, plain.sizes)
+    order = given if axes else record.axes_of(stored.record, plain.sizes)
     present = set(order or plain.axes)
     return Image(
         data=plain.data,
@@ -138,7 +139,12 @@ def read_labels(path: str | os.PathLike[str], axes: str | None = None) -> tuple[
     if kind == "b":
         array = array.astype(np.uint8)
     if axes is not None:
-        return array, parse_axes(without_channel(axes), tuple(array.shape))
+        wanted = without_channel(axes.strip().upper())
+        shape = tuple(array.shape)
+        letters = parse_axes(_as_long(wanted, stored, len(shape)), shape)
+        if len(wanted) > len(letters):
+            return from_canonical(to_canonical(array, letters), wanted), wanted
+        return array, letters
     return _label_axes(place, stored, array)
 
 
@@ -217,10 +223,26 @@ def _letters(stored: Stored, axes: str | None) -> str:
     """Return the axes of the array as it lies in the file."""
     shape = tuple(int(size) for size in stored.array.shape)
     if axes is not None:
-        colours_left_out = stored.rgb and len(axes.strip()) == len(shape) - 1
-        return parse_axes(axes.strip() + "C" if colours_left_out else axes, shape)
+        if stored.rgb and len(axes.strip()) == len(shape) - 1:  # colours may be left out
+            axes = axes.strip() + "C"
+        return parse_axes(_as_long(axes, stored, len(shape)), shape)
     could_be_colour = stored.rgb is None and not stored.hint and looks_like_colour(shape)
     return guess_axes(shape, hint=stored.hint, rgb=bool(stored.rgb) or could_be_colour)
+
+
+def _as_long(axes: str, stored: Stored, count: int) -> str:
+    """Leave those axes out that the file leaves out, for they have length 1."""
+    letters = axes.strip().upper()
+    if len(letters) <= count or not stored.hint:
+        return axes
+    kept = "".join(letter for letter in letters if letter in stored.hint.upper())
+    return kept if len(kept) == count else axes
+
+
+def _longer(axes: str, letters: str) -> str | None:
+    """Return the axes as they were given, where they name more than lie in the file."""
+    given = axes.strip().upper()
+    return given if len(given) > len(letters) else None
 
 
 def _label_axes(place: Path, stored: Stored, array: Any) -> tuple[Any, str]:

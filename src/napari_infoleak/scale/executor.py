@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import shutil
 import threading
 import time
+import uuid
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_infoleak.core.errors import BadInput, InfoleakError
@@ -21,7 +24,7 @@ from napari_infoleak.scale.folder import PrivateFolder
 from napari_infoleak.scale.job import Job
 from napari_infoleak.scale.messages import fetch, stow
 from napari_infoleak.scale.process import ChildProcess
-from napari_infoleak.scale.transfer import pack, save_array, unpack
+from napari_infoleak.scale.transfer import file_behind, pack, save_array, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +43,33 @@ GRACE = 0.6
 
 LAST_WORD = 0.15
 """Seconds a process gets to unwind before it is killed."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """A job with its arguments.
+
+    Parameters
+    ----------
+    job : Job
+        What the caller has of it.
+    parcel : bytes or str
+        The arguments, or the name of their file.
+    folder : Path
+        Where their files lie; it goes when the job has ended, however it ends.
+    needs : frozenset of Path
+        Files of held arrays that are among the arguments.
+    """
+
+    job: Job
+    parcel: bytes | str
+    folder: Path
+    needs: frozenset[Path]
+
+    def end(self, event: Done | Failed | CancelledEvent) -> None:
+        """Remove what the child has not taken, and report."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.job.report(event)
 
 
 class Executor:
@@ -80,8 +110,8 @@ class Executor:
         self._preload = tuple(preload)
         self._grace = grace
         self._changed = threading.Condition()
-        self._queue: deque[tuple[Job, bytes | str]] = deque()
-        self._running: Job | None = None
+        self._queue: deque[_Task] = deque()
+        self._running: _Task | None = None
         self._deadline: float | None = None
         self._child: ChildProcess | None = None
         self._wanted = False
@@ -90,7 +120,9 @@ class Executor:
         self._count = 0
         self._folder: PrivateFolder | None = None
         self._held: dict[int, tuple[np.ndarray[Any, Any], Path]] = {}
-        self._unsaved: list[int] = []
+        self._unsaved: dict[Path, np.ndarray[Any, Any]] = {}
+        self._leaving: set[Path] = set()
+        self._lost: dict[Path, str] = {}
         self._supervisor: threading.Thread | None = None
 
     def __enter__(self) -> Executor:
@@ -174,14 +206,14 @@ class Executor:
         """
         with self._changed:
             self._check_open()
-            folder = self._private_folder()
-            held = {key: path for key, (_, path) in self._held.items()}
-        parcel = _pack_arguments(function, kwargs, folder, held)
-        with self._changed:
-            self._check_open()
             self._count += 1
             job = Job(self._count, function, self._cancel)
-            self._queue.append((job, parcel))
+            folder = self._private_folder() / f"job-{job.number}"
+            held = {key: path for key, (_, path) in self._held.items()}
+        task = _Task(job, *_pack_arguments(function, kwargs, folder, held))
+        with self._changed:
+            self._check_open()
+            self._queue.append(task)
             self._wake()
         return job
 
@@ -192,26 +224,25 @@ class Executor:
         ----------
         array : ndarray
             Recognised by identity, wherever it hides in the arguments. It must not change until
-            `release`; small and object arrays are not worth it and are ignored.
+            `release`. Object arrays, and arrays that are a file already, are ignored; one that
+            cannot be written is forgotten, and travels with each job again.
         """
         with self._changed:
             self._check_open()
-            if id(array) in self._held or array.dtype.hasobject:
+            if id(array) in self._held or array.dtype.hasobject or file_behind(array) is not None:
                 return
-            path = self._private_folder() / f"held-{len(self._held)}-{time.time_ns()}.npy"
+            path = self._private_folder() / f"held-{uuid.uuid4().hex}.npy"
             self._held[id(array)] = (array, path)
-            self._unsaved.append(id(array))
+            self._unsaved[path] = array
             self._wake()
 
     def release(self, array: np.ndarray[Any, Any]) -> None:
-        """Forget an array given to `hold`; jobs already submitted must have ended."""
+        """Forget an array given to `hold`; its file goes once no job submitted before needs it."""
         with self._changed:
             _, path = self._held.pop(id(array), (None, None))
-            if id(array) in self._unsaved:
-                self._unsaved.remove(id(array))
-        if path is not None:
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
+            if path is not None:
+                self._leaving.add(path)
+                self._remove_leaving()
 
     def close(self) -> None:
         """End the child at once, cancel what runs or waits, remove all files. Idempotent."""
@@ -219,15 +250,13 @@ class Executor:
             if self._closed:
                 return
             self._closed = True
-            waiting = [job for job, _ in self._queue]
-            running, child = self._running, self._child
+            tasks, child = self._tasks, self._child
             self._queue.clear()
             self._held.clear()
             self._running = self._child = None
             self._changed.notify_all()
-        for job in [running, *waiting]:
-            if job is not None:
-                job.report(CancelledEvent())
+        for task in tasks:
+            task.job.report(CancelledEvent())
         if child is not None:
             child.stop(LAST_WORD)
         if self._supervisor is not None:
@@ -259,11 +288,27 @@ class Executor:
             self._supervisor.start()
         self._changed.notify_all()
 
+    @property
+    def _tasks(self) -> list[_Task]:
+        """What runs and what waits."""
+        return [*self._queue] if self._running is None else [self._running, *self._queue]
+
+    def _remove_leaving(self) -> None:
+        """Remove the files of released arrays that no job needs any more."""
+        for path in self._leaving.difference(*(task.needs for task in self._tasks)):
+            self._leaving.remove(path)
+            self._unsaved.pop(path, None)
+            _unlink(path)
+
     def _cancel(self, job: Job, patience: float | None) -> None:
         """Drop a waiting job; ask a running one to stop."""
         with self._changed:
-            self._queue = deque(entry for entry in self._queue if entry[0] is not job)
-            if self._running is not job:
+            if self._running is None or self._running.job is not job:
+                dropped = [task for task in self._queue if task.job is job]
+                self._queue = deque(task for task in self._queue if task.job is not job)
+                self._remove_leaving()
+                for task in dropped:
+                    task.end(CancelledEvent())
                 job.report(CancelledEvent())
                 return
             if self._deadline is None:
@@ -307,25 +352,32 @@ class Executor:
         with self._changed:
             if not self._overdue():
                 return
-            job, child = self._running, self._child
+            task, child = self._running, self._child
             self._running = self._child = self._deadline = None
-        if job is not None:
-            job.report(CancelledEvent())
+            self._remove_leaving()
+        if task is not None:
+            task.end(CancelledEvent())
         if child is not None:
             child.stop(LAST_WORD)
 
     def _save_held(self) -> None:
-        """Write one held array; a job that needs one that cannot be written fails in the child."""
+        """Write one held array; one that cannot be written is held no longer."""
         with self._changed:
             if not self._unsaved:
                 return
-            key = self._unsaved[0]
-            array, path = self._held[key]
-        with contextlib.suppress(OSError):
+            path, array = next(iter(self._unsaved.items()))
+        trouble = ""
+        try:
             save_array(array, path.parent).replace(path)
+        except (OSError, MemoryError) as error:
+            trouble = describe(error)[0]
         with self._changed:
-            if key in self._unsaved:
-                self._unsaved.remove(key)
+            if self._unsaved.pop(path, None) is None:  # released meanwhile
+                _unlink(path)
+            elif trouble:
+                self._lost[path] = trouble
+                if self._held.get(id(array), (None, None))[1] == path:
+                    del self._held[id(array)]
 
     def _begin_next(self) -> None:
         """Start the child if there is none, and hand it the next job."""
@@ -338,9 +390,15 @@ class Executor:
             child = self._child
             if child is None or self._stale or self._running is not None or not self._queue:
                 return
-            job, parcel = self._queue.popleft()
-            self._running = job
-        child.send("run", job.number, job.function, parcel)
+            task = self._queue.popleft()
+            job = task.job
+            trouble = next((self._lost[path] for path in task.needs if path in self._lost), "")
+            if not trouble:
+                self._running = task
+        if trouble:
+            task.end(Failed(_unwritten(job.function, trouble)))
+        else:
+            child.send("run", job.number, job.function, task.parcel)
 
     def _ensure_child(self) -> None:
         """Start a child unless one lives that is as it should be."""
@@ -373,9 +431,10 @@ class Executor:
         """Fail the next job, or drop the wish for a child when there is none."""
         with self._changed:
             self._wanted = False
-            job = self._queue.popleft()[0] if self._queue else None
-        if job is not None:
-            job.report(Failed(message))
+            task = self._queue.popleft() if self._queue else None
+            self._remove_leaving()
+        if task is not None:
+            task.end(Failed(message))
 
     # ------------------------------------------------------------------ the child's messages
 
@@ -386,15 +445,15 @@ class Executor:
             return
         kind, number, *details = message
         with self._changed:
-            job = self._running if child is self._child else None
-            if job is None or job.number != number:
+            task = self._running if child is self._child else None
+            if task is None or task.job.number != number:
                 return
             cancelled = self._deadline is not None
         if kind == "progress":
-            job.report(Progress(*details))
+            task.job.report(Progress(*details))
             return
         event = _end_event(kind, details)
-        self._finish(job, CancelledEvent() if cancelled else event)
+        self._finish(task, CancelledEvent() if cancelled else event)
 
     def _on_end(self, child: ChildProcess) -> None:
         """Fail the job of a child that has died; a child we ended ourselves is forgotten."""
@@ -402,33 +461,55 @@ class Executor:
             if child is not self._child:
                 return
             self._child = None
-            job, cancelled = self._running, self._deadline is not None
-        if job is not None:
+            task, cancelled = self._running, self._deadline is not None
+        if task is not None:
             failed = Failed(child.last_words(), error="ProcessDied")
-            self._finish(job, CancelledEvent() if cancelled else failed)
+            self._finish(task, CancelledEvent() if cancelled else failed)
 
-    def _finish(self, job: Job, event: Done | Failed | CancelledEvent) -> None:
+    def _finish(self, task: _Task, event: Done | Failed | CancelledEvent) -> None:
         """Note that the running job has ended, and go on with the next."""
         with self._changed:
-            if self._running is job:
+            if self._running is task:
                 self._running = self._deadline = None
+            self._remove_leaving()
             self._changed.notify_all()
-        job.report(event)
+        task.end(event)
 
 
 def _pack_arguments(
     function: str, kwargs: dict[str, Any], folder: Path, held: dict[int, Path]
-) -> bytes | str:
-    """Pack the arguments of a job; say which one cannot travel."""
+) -> tuple[bytes | str, Path, frozenset[Path]]:
+    """Pack the arguments of a job, for its task; say which one cannot travel."""
     try:
-        return stow(pack(kwargs, folder, held), folder)
-    except OSError as error:
-        text = f"the arguments of {function} cannot be written: {describe(error)[0]}"
-        raise InfoleakError(text) from error
-    except MemoryError as error:
-        raise InfoleakError(describe(error)[0]) from error
+        folder.mkdir()
+        parcel = pack(kwargs, folder, held)
+        needs = frozenset(path for path in held.values() if path.name.encode() in parcel)
+        return stow(parcel, folder), folder, needs
     except Exception as error:
-        raise BadInput(_which_fails(function, kwargs, folder, error)) from error
+        fault = _fault(function, kwargs, folder, error)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise fault from error
+
+
+def _fault(function: str, kwargs: dict[str, Any], folder: Path, error: Exception) -> InfoleakError:
+    """Say why arguments cannot travel."""
+    if isinstance(error, InfoleakError):  # said by the argument itself
+        return error
+    if isinstance(error, OSError):
+        return InfoleakError(_unwritten(function, describe(error)[0]))
+    if isinstance(error, MemoryError):
+        return InfoleakError(describe(error)[0])
+    return BadInput(_which_fails(function, kwargs, folder, error))
+
+
+def _unwritten(function: str, trouble: str) -> str:
+    return f"the arguments of {function} cannot be written: {trouble}"
+
+
+def _unlink(path: Path) -> None:
+    """Remove a file; on Windows one that is mapped goes with its folder."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _which_fails(function: str, kwargs: dict[str, Any], folder: Path, error: Exception) -> str:

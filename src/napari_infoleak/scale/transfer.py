@@ -47,7 +47,7 @@ class _Packer(pickle.Pickler):
             return ("held", str(self._held[id(thing)]))
         if thing.nbytes < BY_FILE:
             return None
-        mapped = _file_behind(thing) if self._by_name else None
+        mapped = file_behind(thing) if self._by_name else None
         if mapped is not None:
             return mapped
         if id(thing) not in self.written:
@@ -141,7 +141,7 @@ def _map_npy(path: Path, *, once: bool) -> NDArray[Any]:
     return array
 
 
-def _file_behind(array: NDArray[Any]) -> tuple[Any, ...] | None:
+def file_behind(array: NDArray[Any]) -> tuple[Any, ...] | None:
     """Describe the file of a memory-mapped array, if the array is a plain stretch of it."""
     root: Any = array
     while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from napari.layers import Labels
 
 BRUSH = 3
+COUNT_AFTER_MS = 120
+"""How long paint may wait to be counted."""
 MOST_CLASSES = 40
 """More numbers than this are taken for cells, not for classes."""
 _NAPARI_BRUSH = 10  # what a layer has that nobody chose a brush for
@@ -297,7 +299,8 @@ def class_colours(classes: ClassTable) -> Any:
 
 
 def choose_class(layer: Labels, class_id: int) -> None:
-    """Paint with a class from now on."""
+    """Paint with a class from now on; hidden paint is shown, for napari paints in none."""
+    layer.visible = True
     layer.selected_label = class_id
     if layer.mode in ("pan_zoom", "erase", "transform", "pick"):
         layer.mode = "paint"

@@ -25,10 +25,11 @@ from napari_infoleak.widgets.tooltips import TIPS
 from napari_infoleak.widgets.travel import sendable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from napari.layers import Labels
 
+    from napari_infoleak.core.image import Image
     from napari_infoleak.instances.changes import Step
     from napari_infoleak.instances.measure import Table
     from napari_infoleak.widgets.correcting import Correcting
@@ -66,6 +67,7 @@ class CellTable(Fold):
         super().__init__("Table of cells", "table.fold")
         self._state, self._worker, self._results = state, worker, results
         self._source: Source | None = None
+        self.calibration: Mapping[str, Any] = {}  # what the table was measured with
         self._thread = Thread("infoleak table", self)
         self._changes: list[Step] = []  # of the cells, that the table does not know yet
         self._measuring = self._old = False
@@ -110,10 +112,11 @@ class CellTable(Fold):
         if source is None or cells is None:
             return
         self._changes.clear()
+        calibration = source.calibration
         self._measuring = self._worker.start(
             "Measuring the cells",
             f"{jobs.HERE}.measure_cells",
-            lambda table: self.show(source, table),
+            lambda table: self._take(source, table, calibration),
             cells=sendable(cells),
             pixels=pixels_of(source),
             channel=self._state.channel,
@@ -145,7 +148,7 @@ class CellTable(Fold):
         source = self._source
         if source is None or source.layer not in self._results.viewer.layers:
             return
-        place = _place(source, self.model.row(row))
+        place = _place(self.calibration, self.model.row(row))
         go_to(self._results.viewer, source, place)
         layer = self._results.find(source, "cells")
         if layer is not None:
@@ -179,15 +182,46 @@ class CellTable(Fold):
         source = self._state.source
         return None if source is None else self._results.find(source, "cells")
 
-    def show(self, source: Source, table: Table, outdated: bool = False) -> None:
-        """List what was measured, maybe before the cells were corrected."""
+    def _take(self, source: Source, table: Table, calibration: Mapping[str, Any]) -> None:
+        """List what was measured, unless another image was chosen meanwhile."""
+        if source is self._state.source:
+            self.show(source, table, calibration=calibration)
+
+    def look_at_scale(self) -> None:
+        """Say so if the table was measured with another pixel size."""
+        source = self._source
+        if source is not None and source.calibration != self.calibration:
+            self._grow_old("The pixel size has changed since: measure again for new numbers.")
+
+    def show(
+        self,
+        source: Source,
+        table: Table,
+        outdated: bool = False,
+        calibration: Mapping[str, Any] | None = None,
+    ) -> None:
+        """List what was measured.
+
+        Parameters
+        ----------
+        source : Source
+            The image.
+        table : Table
+            What was measured.
+        outdated : bool
+            Whether cells were corrected since.
+        calibration : mapping, optional
+            What it was measured with; by default that of the image as it is now.
+        """
         self._source, self._measuring, self._old = source, False, False
+        self.calibration = source.calibration if calibration is None else calibration
         self.model.show(table)
         self.view.resizeColumnsToContents()
         self.measure.setText("Measure again")
         say(self.news, "No cells to list." if not len(table) else "")
         if outdated:
             self._outdated()
+        self.look_at_scale()
         self._go_on()
         self.refresh()
         self.measured.emit(table)
@@ -199,10 +233,14 @@ class CellTable(Fold):
             self.measure_now()
 
     def _outdated(self) -> None:
+        self._grow_old("Cells have changed since: measure again for new numbers.")
+
+    def _grow_old(self, words: str) -> None:
+        """Say why the table is out of date; it follows no correction any more."""
         self._changes.clear()
         if self.model.table is not None:
             self._old = True
-            say(self.news, "Cells have changed since: measure again for new numbers.")
+            say(self.news, words)
 
     def _follow(self, step: Step, direction: int) -> None:
         """Measure again what a correction has changed."""
@@ -227,9 +265,9 @@ class CellTable(Fold):
             return
         changes, self._changes = self._changes, []
         cells = labels_to_canonical(source.grid.take_off(layer.data), source.axes)
-        channel = self._state.channel
+        image, channel = source.described, self._state.channel
         self._thread.run(
-            lambda: _followed(table, cells, changes, source, channel),
+            lambda: _followed(table, cells, changes, image, channel),
             lambda new: self._show_followed(table, new),
         )
 
@@ -277,10 +315,9 @@ class CellTable(Fold):
 
 
 def _followed(
-    table: Table, cells: Any, changes: list[Step], source: Source, channel: int | None
+    table: Table, cells: Any, changes: list[Step], image: Image, channel: int | None
 ) -> Table | str:
     """Return a table with what changes have changed; or why it cannot be had."""
-    image = source.image
 
     def shown(t: int, box: tuple[slice, ...]) -> Any:
         planes = range(box[0].start, box[0].stop)
@@ -306,13 +343,13 @@ def _followed(
     return table
 
 
-def _place(source: Source, row: dict[str, Any]) -> tuple[int, int, int, int]:
+def _place(calibration: Mapping[str, Any], row: dict[str, Any]) -> tuple[int, int, int, int]:
     """Return the pixel of the middle of a cell."""
-    image = source.image
     pixels = {}
     for letter in "ZYX":
         if letter.lower() in row:
-            start = image.translate.get(letter, 0.0)
-            pixels[letter] = round((float(row[letter.lower()]) - start) / image.step(letter))
+            start = calibration["translate"].get(letter, 0.0)
+            step = calibration["scale"].get(letter, 1.0)
+            pixels[letter] = round((float(row[letter.lower()]) - start) / step)
     z = int(row.get("z_plane", pixels.get("Z", 0)))
     return int(row.get("t", 0)), z, pixels["Y"], pixels["X"]

@@ -56,6 +56,7 @@ class CellTools(Fold):
         events = state.events
         for signal in (events.source, events.cells, events.annotation, events.classes):
             signal.connect(self.refresh)
+        events.busy.connect(self.refresh)
         self.refresh()
 
     def refresh(self, value: Any = None) -> None:

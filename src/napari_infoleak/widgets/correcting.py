@@ -19,7 +19,7 @@ from napari_infoleak.instances.changes import Step
 from napari_infoleak.instances.lessons import BORDER, INTERIOR
 from napari_infoleak.instances.pick import box_of
 from napari_infoleak.widgets import steps
-from napari_infoleak.widgets.layers import KEY, identity, not_on_screen, note, write_note
+from napari_infoleak.widgets.layers import KEY, fits, identity, not_on_screen, note, write_note
 from napari_infoleak.widgets.strokes import Strokes, lay_down
 
 if TYPE_CHECKING:
@@ -184,7 +184,15 @@ class Correcting(QObject):
             What the brush painted.
         """
         corrections, tool = self._current(), self._tool
-        if corrections is None or tool is None:
+        if tool is None:
+            return
+        if corrections is None:
+            self.said.emit("The cells do not lie on the image any more: make them again.", "error")
+            self._wipe()
+            return
+        if self._is_refused():
+            self._seed = None
+            self._wipe()
             return
         if tool.name == "split_by_seeds" and self._seed is None:
             self._seed = places
@@ -201,6 +209,8 @@ class Correcting(QObject):
 
     def undo(self, layer: Any = None) -> None:
         """Take the last correction back, on whatever slice it was made."""
+        if self._is_refused():
+            return
         step = self._corrections.undo() if self._corrections is not None else None
         if step is None:
             self.said.emit("There is no correction of the cells to take back.", "")
@@ -209,6 +219,8 @@ class Correcting(QObject):
 
     def redo(self, layer: Any = None) -> None:
         """Make a correction again that was taken back."""
+        if self._is_refused():
+            return
         step = self._corrections.redo() if self._corrections is not None else None
         if step is None:
             self.said.emit("No correction was taken back.", "")
@@ -279,6 +291,13 @@ class Correcting(QObject):
         """Return the cells that stay as they are."""
         return self._results.finished(self.layer)
 
+    def _is_refused(self) -> bool:
+        """Say why no cell can be corrected now; False if one can."""
+        reason = steps.why_not_correct(self._state)
+        if reason:
+            self.said.emit(reason, "")
+        return bool(reason)
+
     def _keyed(self) -> dict[Any, Callable[[Any], None]]:
         """Return what the keys do."""
         return {tool.key: self._taker(tool) for tool in TOOLS} | {
@@ -320,14 +339,17 @@ class Correcting(QObject):
         self.draw(places, pixels if len(pixels) else places)
 
     def _current(self) -> Corrections | None:
-        """Return the corrections of the cells as they are; new cells begin a new history."""
+        """Return the corrections of the cells as they are; new cells begin a new history.
+
+        None where there are no cells, or where they have another shape than the image.
+        """
         source, layer = self._state.source, self.layer
-        if source is None or layer is None:
+        if source is None or layer is None or not fits(layer, source):
             return None
         if self._corrections is None or layer.data is not self._of:
             data = layer.data
-            fits = isinstance(data, np.ndarray) and data.dtype.kind == "u" and data.flags.writeable
-            if not fits:
+            usable = isinstance(data, np.ndarray) and data.dtype.kind == "u"
+            if not usable or not data.flags.writeable:
                 layer.data = np.array(data, np.uint32)
             self._of = layer.data
             finished = note(layer).get("finished", ())

@@ -15,6 +15,7 @@ from napari_infoleak.widgets.activity import Activity
 from napari_infoleak.widgets.explaining import Explaining
 from napari_infoleak.widgets.fold import Fold
 from napari_infoleak.widgets.footer import Footer
+from napari_infoleak.widgets.handing import Handing
 from napari_infoleak.widgets.keeping import Keeping
 from napari_infoleak.widgets.live import Live
 from napari_infoleak.widgets.panel_annotate import AnnotatePanel
@@ -77,6 +78,7 @@ class InfoleakDock(QWidget):
         self.activity = Activity(self.worker)
         self.results = Results(napari_viewer)
         self.results.use_colours(self.settings.overlays())
+        self.handing = Handing(self.state, self.worker, napari_viewer)
         self.segmenting = Segmenting(self.state, self.worker, self.results)
         self.live = Live(self.state, napari_viewer, self.worker, self.segmenting)
         self.spreading = Spreading(self.state, self.worker, self.segmenting, napari_viewer)
@@ -104,6 +106,7 @@ class InfoleakDock(QWidget):
         self.session = SessionRow(self.state, self.keeping, self.storing, self.restoring)
         self.footer = Footer()
         self._open = True
+        self.destroyed.connect(lambda: self.shut())  # a bound method of what is gone is not called
         self._lay_out()
         self._connect()
         self._restyle()
@@ -134,13 +137,18 @@ class InfoleakDock(QWidget):
         if not self._open:
             return
         self._open = False
-        self.storing.close()
-        self.keeping.close()
-        self.worker.close()
+        try:
+            self.storing.close()
+            self.keeping.close()
+        finally:  # the child ends, whatever could not be written
+            self.worker.close()
+            self.training.close()
+            self.spreading.close()
         self.activity.end()
         self._ignore_settings()
         self.viewer.events.theme.disconnect(self._restyle)
         self.viewer.layers.events.removed.disconnect(self._layer_removed)
+        self.handing.disconnect_viewer()
         self.live.disconnect_viewer()
         self.image.disconnect_viewer()
         self.annotate.disconnect_viewer()
@@ -198,6 +206,7 @@ class InfoleakDock(QWidget):
         self.train.said.connect(footer.say)
         self.train.trained.connect(self.segment.use_model)
         self.cells.said.connect(footer.say)
+        self.image.rescaled.connect(self.cells.table.look_at_scale)
         self.export.said.connect(footer.say)
         self.keeping.said.connect(footer.say)
         self.storing.said.connect(footer.say)

@@ -12,6 +12,7 @@ from napari_infoleak.widgets import questions
 from napari_infoleak.widgets.layers import go_to, visible_region
 from napari_infoleak.widgets.markers import Marker, clear_markers, show_markers
 from napari_infoleak.widgets.segmenting import leaking
+from napari_infoleak.widgets.state import Basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -73,9 +74,14 @@ class Explaining(QObject):
 
     def ask_review(self) -> None:
         """Ask which strokes and images hurt."""
+        source, begun = self._state.source, Basis.of(self._state)
 
         def take(review: Any) -> None:
-            self._state.review = review
+            """Keep it, unless it is of another image or of other paint."""
+            if source is self._state.source and Basis.of(self._state) == begun:
+                self._state.review = review
+            else:
+                self.said.emit("The paint has changed since it was checked: check it again.")
 
         self._ask("Checking the paint", "review", take)
 

@@ -15,6 +15,7 @@ from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.annotation import Annotation
 from napari_infoleak.widgets.layers import note, position, show_plane
 from napari_infoleak.widgets.recorder import Recorder
+from napari_infoleak.widgets.strokes import painted_planes
 from napari_infoleak.widgets.tracking import Tracked
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Keeping(QObject):
         self._soon.stop()
         self._write(everything=True)
         self.left.emit()
-        relettered = known is not None and source is not None and known.data is source.data
+        relettered = known is not None and source is not None and known.array is source.array
         self._recorder.begin(source, again=relettered)
         self._tracked.clear()
         self._taken_back.clear()
@@ -259,10 +260,11 @@ class Keeping(QObject):
 
     def _painted(self, event: Any) -> None:
         """The history of the layer has grown; its pixels change before this, or right after."""
-        layer, atoms = self._layer, getattr(event, "value", None) or ()
-        if layer is not None:
-            by_a_tool = any(isinstance(atom, tuple) for atom in atoms)
-            self._far = self._far or by_a_tool or layer.n_edit_dimensions > 2
+        atoms, source = getattr(event, "value", None) or (), self._source
+        if self.tracked is not None and source is not None:
+            reached = painted_planes(self.tracked.annotation, atoms)
+            here = position(self._viewer, source)
+            self._far = self._far or reached is None or bool(reached - {here})
         self._write(here=True)
 
     def _drawn(self, event: Any = None) -> None:

@@ -9,7 +9,7 @@ channels. `Grid` knows which of the two it is.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,10 +161,20 @@ class Source:
         """The pixels as the layer holds them, at full resolution: numpy, dask or zarr."""
         return full_resolution(self.layer)
 
+    @cached_property
+    def array(self) -> Any:
+        """The pixels that the letters were given to; the layer may have others by now."""
+        return full_resolution(self.layer)
+
+    @property
+    def stands(self) -> bool:
+        """Whether the data of the layer still have the shape that the letters were given to."""
+        return tuple(self.data.shape) == tuple(self.array.shape)
+
     @property
     def sizes(self) -> dict[str, int]:
         """Length along each axis letter of the data."""
-        return dict(zip(self.axes, (int(n) for n in self.data.shape), strict=True))
+        return dict(zip(self.axes, (int(n) for n in self.array.shape), strict=True))
 
     @property
     def steps(self) -> dict[str, float]:
@@ -197,19 +207,30 @@ class Source:
 
     @cached_property
     def image(self) -> Image:
-        """The same as a canonical image; views only, nothing is read."""
-        return Image.from_array(self.data, self.axes, **self.description())
+        """The same as a canonical image; views only, nothing is read.
+
+        Made once, so its name and calibration are of then: `described` has those of now.
+        """
+        return Image.from_array(self.array, self.axes, **self.description())
+
+    @property
+    def described(self) -> Image:
+        """The image with the name and the calibration that its layer has now."""
+        return replace(self.image, **self.description())
 
     def description(self) -> dict[str, Any]:
         """Return what `Image.from_array` wants to know besides the pixels and the axes."""
         return {
-            "scale": self.scale,
-            "translate": self.translate,
-            "units": self.units,
+            **self.calibration,
             "name": self.name,
             "rgb": self.rgb,
             "source": file_of(self.layer),
         }
+
+    @property
+    def calibration(self) -> dict[str, dict[str, Any]]:
+        """Scale, translate and units, as the layer has them now."""
+        return {"scale": self.scale, "translate": self.translate, "units": self.units}
 
     @property
     def channels(self) -> int:
@@ -350,6 +371,8 @@ def fits(labels: Layer, source: Source) -> bool:
 
 def position(viewer: Viewer, source: Source) -> tuple[int, int]:
     """Return (t, z) of the slice on screen; 0 for an axis that the image does not have."""
+    if not source.stands:
+        return 0, 0
     point = np.asarray(viewer.dims.point, float)[-source.layer.ndim :]
     where, sizes = _pixel(source, point * _change(viewer, source.layer)), source.sizes
     t, z = (min(max(where.get(k, 0), 0), sizes.get(k, 1) - 1) for k in "TZ")

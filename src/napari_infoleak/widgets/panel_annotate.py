@@ -12,6 +12,7 @@ from napari_infoleak.api import annotation_of_cells
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.widgets import steps
 from napari_infoleak.widgets.annotation import (
+    COUNT_AFTER_MS,
     Annotation,
     Count,
     adopt,
@@ -40,6 +41,7 @@ from napari_infoleak.widgets.section import (
     say,
     side_by_side,
 )
+from napari_infoleak.widgets.strokes import painted_planes
 from napari_infoleak.widgets.support_list import SupportList
 from napari_infoleak.widgets.tooltips import TIPS
 
@@ -52,8 +54,6 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.layers import Source
     from napari_infoleak.widgets.settings import Settings
     from napari_infoleak.widgets.state import DockState
-
-_COUNT_AFTER_MS = 120
 
 
 class AnnotatePanel(Section):
@@ -89,9 +89,10 @@ class AnnotatePanel(Section):
         self.support = SupportList(state, viewer)
         self.check = PaintCheck(state, viewer, explaining)
         self.brushwork = Brushwork(state, viewer)
+        self._reached: set[tuple[int, int]] | None = set()  # slices with new paint; None: any
         self._later = QTimer(self)
         self._later.setSingleShot(True)
-        self._later.setInterval(_COUNT_AFTER_MS)
+        self._later.setInterval(COUNT_AFTER_MS)
         self._later.timeout.connect(self.count_now)
         self._lay_out()
         self._connect()
@@ -154,12 +155,22 @@ class AnnotatePanel(Section):
         if annotation is None or source is None or annotation.source is not source:
             return
         at = position(self._viewer, source)
+        reached, self._reached = self._reached, set()
         try:
-            annotation.recount_near(*at)
+            if reached is None:
+                annotation.recount_all()
+            else:
+                annotation.recount_near(*at)
+                for place in reached - {at}:
+                    annotation.recount(*place)
         except (IndexError, ValueError):  # the data were replaced by some that do not fit
             self._replaced()
             return
-        self._state.count = annotation.count(*at)
+        count = annotation.count(*at)
+        known = self._state.classes.with_ids(count.total)  # napari's own key M begins a new one
+        if known != self._state.classes:
+            self._change(lambda: known)
+        self._state.count = count
 
     # ------------------------------------------------------------------ building
 
@@ -227,8 +238,13 @@ class AnnotatePanel(Section):
     def _use_source(self, source: Source | None) -> None:
         """Go on with the annotation that the image has, if it has one."""
         self.new.set_reason(steps.why_not_annotate(self._state))
+        last = self._layer
         self.layer.refresh()
         self._use_layer(self.layer.layer)
+        if last is not None and source is not None and last is not self._layer:
+            own = note(last).get("image") == identity(source.layer)
+            if own and last in self._viewer.layers and not fits(last, source):
+                say(self.trouble, self._misfit(last))
         self._show_layer_row(self._state.annotation)
 
     def _use_layer(self, layer: Labels | None) -> None:
@@ -280,6 +296,11 @@ class AnnotatePanel(Section):
     def _painted(self, event: Any = None) -> None:
         if self._layer is not None:
             write_note(self._layer, changed=True)
+        annotation, atoms = self._state.annotation, getattr(event, "value", None)
+        if annotation is not None and atoms:
+            reached = painted_planes(annotation, atoms)
+            known = self._reached is not None and reached is not None
+            self._reached = {*(self._reached or ()), *(reached or ())} if known else None
         self._count_soon()
 
     def _count_soon(self, event: Any = None) -> None:

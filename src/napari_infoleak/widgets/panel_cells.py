@@ -94,7 +94,7 @@ class CellsPanel(Section):
         finished = sorted(self.correcting.finished())
         of = answer.basis, answer.oldest
         self._worker.start(
-            "Making cells",
+            steps.MAKING_CELLS,
             f"{jobs.HERE}.make_cells",
             lambda cells: self._take(source, cells, of),
             membranes=answer.probabilities[membrane],
@@ -137,7 +137,7 @@ class CellsPanel(Section):
                 layer.opacity = _OUTLINED if alone else _FILLED
 
     def _take(self, source: Source, found: jobs.Cells, of: tuple[Basis, Basis]) -> None:
-        if source.layer not in self._results.viewer.layers:
+        if source.layer not in self._results.viewer.layers or not source.stands:
             return
         if source is not self._state.source or not self.correcting.make_anew(found, of):
             self._results.show(source, "cells", found.labels)

@@ -18,6 +18,7 @@ from napari_infoleak.widgets.tooltips import TIPS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from napari_infoleak.widgets.annotation import Annotation
     from napari_infoleak.widgets.command import Done
     from napari_infoleak.widgets.keeping import Keeping
     from napari_infoleak.widgets.layers import Source
@@ -116,12 +117,14 @@ class ExportPanel(Section):
         source = self._state.source
         if source is None or steps.why_not_export(self._state, what):
             return False
+        values, annotation = self._values(source, what), self._state.annotation
+        packed = None if annotation is None else annotation.digest
         return self._worker.start(
             f"Saving the {what}",
             f"{jobs.HERE}.save",
-            lambda written: self._saved_as(what, str(written)),
+            lambda written: self._saved_as(what, str(written), annotation, packed),
             path=str(path),
-            values=self._values(source, what),
+            values=values,
             kind="labels" if what == "annotation" else what,
             axes=source.image.label_axes,
             scale=source.scale,
@@ -174,7 +177,7 @@ class ExportPanel(Section):
         answer, annotation = self._state.answer, self._state.annotation
         if what == "probabilities" and answer is not None:
             return answer.probabilities
-        if what == "annotation" and annotation is not None:
+        if what == "annotation" and annotation is not None and annotation.source.stands:
             return annotation.pack()
         return self._results.values(source, what)
 
@@ -190,9 +193,13 @@ class ExportPanel(Section):
         answer = self._state.answer
         return None if answer is None or what == "annotation" else answer.provenance
 
-    def _saved_as(self, what: str, path: str) -> None:
-        if what == "annotation" and self._state.annotation is not None:
-            write_note(self._state.annotation.layer, file=path, changed=False)
+    def _saved_as(
+        self, what: str, path: str, annotation: Annotation | None, packed: int | None
+    ) -> None:
+        """Note the file of the paint that was written, and whether it was painted on since."""
+        if what == "annotation" and annotation is not None:
+            annotation.recount_all()
+            write_note(annotation.layer, file=path, changed=annotation.digest != packed)
         self.said.emit(f"Saved {path}", "good")
 
 

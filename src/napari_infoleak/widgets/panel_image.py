@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_infoleak.core.errors import BadInput
@@ -18,6 +18,7 @@ from napari_infoleak.widgets.layers import (
     remember_letters,
     source_of,
     swap_letter,
+    write_note,
 )
 from napari_infoleak.widgets.scale_editor import ScaleEditor, scale_in_words
 from napari_infoleak.widgets.section import (
@@ -57,6 +58,8 @@ class ImagePanel(Section):
     results : Results
         The layers that follow the image.
     """
+
+    rescaled = Signal()  # the size or the place of a pixel has changed
 
     def __init__(self, state: DockState, viewer: Viewer, results: Results) -> None:
         super().__init__(1, "Image")
@@ -118,6 +121,12 @@ class ImagePanel(Section):
         remember_letters(source)
         self._take(source, "", keep_axes=True)
 
+    def use_channel(self, channel: int | None) -> None:
+        """Choose a channel, from 0; None is the first, or the mean of the colours."""
+        source = self._state.source
+        if source is not None and self.channel.count() > 1:
+            self.channel.setCurrentIndex(_row_of(source, channel))
+
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
         self.layer.disconnect_viewer()
@@ -131,12 +140,13 @@ class ImagePanel(Section):
             self.axes.show_axes("", ())
         for row in (self._axes_row, self._scale_row):
             row.setVisible(self._layer is not None and bool(self.axes.letters))
-        self._fill_channels(source)
+        channel = _kept_channel(source)
+        self._fill_channels(source, channel)
         self._show_scale(source)
         self.set_summary("" if source is None else shape_in_words(source))
-        self._state.channel = None
         self._state.refusal = trouble
         self._state.source = source
+        self._state.channel = channel  # of this image: whoever leaves the last one has done so
 
     def _lay_out(self) -> None:
         self.add_row("Layer", self.layer)
@@ -174,20 +184,23 @@ class ImagePanel(Section):
         self._show_scale(source)
         if source is not None:
             self._results.follow(source)
+            self.rescaled.emit()
 
-    def _fill_channels(self, source: Source | None) -> None:
+    def _fill_channels(self, source: Source | None, channel: int | None) -> None:
         names = [] if source is None else channel_names(source)
         with QSignalBlocker(self.channel):
             self.channel.clear()
             self.channel.addItems(names)
+            if source is not None:
+                self.channel.setCurrentIndex(_row_of(source, channel))
         self._channel_row.setVisible(len(names) > 1)
 
     def _use_channel(self, index: int) -> None:
         source = self._state.source
         if source is not None:
-            self._state.channel = index - 1 if source.rgb else index
-            if source.rgb and index == 0:
-                self._state.channel = None
+            channel = index if not source.rgb else index - 1 if index else None
+            write_note(source.layer, channel=channel)
+            self._state.channel = channel
 
     def _show_scale(self, source: Source | None) -> None:
         self.scale.setText("" if source is None else _unbroken(scale_in_words(source)))
@@ -278,6 +291,21 @@ def channel_names(source: Source) -> list[str]:
     if source.rgb:
         return ["Brightness (all colours)", "Red", "Green", "Blue"]
     return [f"Channel {index + 1} of {source.channels}" for index in range(source.channels)]
+
+
+def _row_of(source: Source, channel: int | None) -> int:
+    """Return where a channel stands among those there are to choose from."""
+    if channel is None:
+        return 0
+    return channel + 1 if source.rgb else channel
+
+
+def _kept_channel(source: Source | None) -> int | None:
+    """Return the channel that was chosen of an image before, if it still has that."""
+    channel = None if source is None else note(source.layer).get("channel")
+    if source is None or not isinstance(channel, int) or source.channels == 1:
+        return None
+    return channel if 0 <= channel < source.channels else None
 
 
 def _is_image(layer: Layer) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -207,8 +206,7 @@ class Recorder:
             except InfoleakError:
                 known = _UNREAD
             self._fingerprints[id(source.layer)] = (source.data, known)
-        described = replace(source.image, **source.description())
-        return ImageReference.of(described, known)
+        return ImageReference.of(source.described, known)
 
     def number_of(self, source: Source) -> int:
         """Return the number of a support image, which is written down if it is new."""

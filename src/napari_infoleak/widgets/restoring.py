@@ -238,12 +238,7 @@ class Restoring:
         else:
             self._segment.use_model(model)
         self._segment.leak.setValue(float(chosen.get("leak", 1.0)))
-        channel = chosen.get("channel")
-        source = self._state.source
-        if source is not None and self._image.channel.count() > 1:
-            self._image.channel.setCurrentIndex(
-                (0 if channel is None else channel + 1) if source.rgb else channel or 0
-            )
+        self._image.use_channel(chosen.get("channel"))
 
 
 def _filled(known: Labels, source: Source, layer: Layer) -> Labels:

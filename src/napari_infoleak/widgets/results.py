@@ -61,7 +61,7 @@ class Results:
 
     def values(self, source: Source, kind: str) -> Any:
         """Return a result in the image's axes without C, or None."""
-        layer = self.find(source, kind)
+        layer = self.find(source, kind) if source.stands else None
         return None if layer is None else source.grid.take_off(layer.data)
 
     @staticmethod

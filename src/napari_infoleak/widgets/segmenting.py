@@ -13,7 +13,7 @@ from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
 from napari_infoleak.widgets import jobs, steps
 from napari_infoleak.widgets.annotation import Annotation, blank
-from napari_infoleak.widgets.state import OVERLAYS, Answer, Basis
+from napari_infoleak.widgets.state import OVERLAYS, Answer, Basis, others
 from napari_infoleak.widgets.travel import Painted, Pixels, sendable
 
 if TYPE_CHECKING:
@@ -41,11 +41,7 @@ class Segmenting:
 
     def __init__(self, state: DockState, worker: Worker, results: Results) -> None:
         self._state, self._worker, self._results = state, worker, results
-        self._held: Any = None
-        self._let_go: list[Any] = []
-        state.events.source.connect(self._hold)
         state.events.overlays.connect(self._show_overlays)
-        self._hold(state.source)
 
     def start(
         self, region: Region, what: str, *, answered: Callable[[], None] | None = None
@@ -107,7 +103,7 @@ class Segmenting:
         complete: bool = True,
         spread: bool = False,
     ) -> None:
-        """Put an answer on screen, unless its image was closed meanwhile.
+        """Put an answer on screen, unless its image was closed or replaced meanwhile.
 
         Parameters
         ----------
@@ -127,6 +123,11 @@ class Segmenting:
             Whether labels were spread from frame to frame.
         """
         if source.layer not in self._results.viewer.layers:
+            return
+        if not source.stands:
+            self._worker.failed.emit(
+                f"“{source.name}” has another shape now than the answer: segment it again."
+            )
             return
         known = classes.with_ids(result.class_ids)
         part = None if region == Region.whole(source.image.label_shape) else region
@@ -219,25 +220,12 @@ class Segmenting:
                 "Measuring the uncertainty", function, take, probabilities=answer.probabilities
             )
 
-    def _hold(self, source: Source | None) -> None:
-        """Hand the pixels to the child once; each request after that is quick."""
-        data = None if source is None else source.data
-        if data is self._held:
-            return
-        executor = self._worker.executor
-        if isinstance(self._held, np.ndarray):
-            self._let_go.append(self._held)
-        running = self._worker.busy or self._worker.in_background
-        while self._let_go and not running:  # what runs may still read it
-            executor.release(self._let_go.pop())
-        if isinstance(data, np.ndarray):
-            executor.hold(data)
-        self._held = data
-
 
 def asked(state: DockState) -> Basis:
     """Return what an answer that is asked for now depends on; its paint was packed just now."""
-    return Basis.of(state, None if state.annotation is None else state.annotation.digest)
+    own = state.count.digest if state.annotation is None else state.annotation.digest
+    supports = others(pair.counted() for pair in state.supports)
+    return replace(Basis.of(state), paint=own, supports=supports)
 
 
 def leaking(state: DockState, source: Source) -> dict[str, Any]:

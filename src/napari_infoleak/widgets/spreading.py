@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +10,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_infoleak.core.errors import InfoleakError
 from napari_infoleak.core.region import Region
+from napari_infoleak.scale.folder import PrivateFolder
 from napari_infoleak.widgets import jobs
 from napari_infoleak.widgets.layers import show_plane
 from napari_infoleak.widgets.segmenting import asked, leaking
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.segmenting import Segmenting
     from napari_infoleak.widgets.state import DockState
     from napari_infoleak.widgets.worker import Worker
+
+_STOP = "stop"  # the file that ends it
 
 
 class Spreading(QObject):
@@ -52,8 +52,8 @@ class Spreading(QObject):
         self._state, self._worker = state, worker
         self._segmenting, self._viewer = segmenting, viewer
         self._last: tuple[Source, Spread] | None = None
-        self._stop: Path | None = None
-        worker.ended.connect(self._over)
+        self._stop: PrivateFolder | None = None
+        worker.ended.connect(self.close)
         state.events.source.connect(self._forget)
 
     def last(self, source: Source) -> Spread | None:
@@ -77,6 +77,7 @@ class Spreading(QObject):
             return False
         try:
             request = leaking(state, source)
+            stop = PrivateFolder() if fine_tune else None
         except InfoleakError as error:
             self._worker.failed.emit(str(error))
             return False
@@ -97,7 +98,6 @@ class Spreading(QObject):
             if source is state.source:
                 self.show(source, result)
 
-        stop = Path(tempfile.mkdtemp(prefix="infoleak-")) / "stop" if fine_tune else None
         started = self._worker.start(
             f"Spreading labels along {axis}",
             f"{jobs.HERE}.propagate",
@@ -106,17 +106,19 @@ class Spreading(QObject):
             axis=axis,
             stop_below=stop_below,
             fine_tune=fine_tune,
-            stop=stop,
+            stop=None if stop is None else stop.path / _STOP,
             previous=None if self._last is None else self._last[1],
         )
         if started:
             self._stop = stop
+        elif stop is not None:
+            stop.remove()
         return started
 
     def stop_and_keep(self) -> None:
         """End it before all frames have had their turn; those that are labelled stay so."""
         if self._stop is not None:
-            self._stop.touch()
+            (self._stop.path / _STOP).touch()
 
     def show_frame(self, frame: SpreadFrame) -> None:
         """Bring a frame on screen; the field of view stays where it is."""
@@ -124,9 +126,10 @@ class Spreading(QObject):
         if source is not None:
             show_plane(self._viewer, source, frame.t, frame.z)
 
-    def _over(self) -> None:
+    def close(self) -> None:
+        """Remove the folder by which it is stopped; it has ended."""
         if self._stop is not None:
-            shutil.rmtree(self._stop.parent, ignore_errors=True)
+            self._stop.remove()
             self._stop = None
 
     def _forget(self, source: Any) -> None:

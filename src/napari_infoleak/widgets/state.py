@@ -9,9 +9,10 @@ from psygnal import SignalGroupDescriptor
 
 from napari_infoleak.core.classes import ClassTable
 from napari_infoleak.widgets.annotation import Annotation, Count
+from napari_infoleak.widgets.layers import identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from napari.layers import Labels
 
@@ -23,10 +24,37 @@ OVERLAYS = ("labels", "membrane", "uncertainty", "cells")
 
 @dataclass(frozen=True, eq=False)
 class SupportPair:
-    """Another annotated image, whose annotation leaks into the answers."""
+    """Another annotated image, whose annotation leaks into the answers.
+
+    Parameters
+    ----------
+    source : Source
+        The image.
+    annotation : napari labels layer
+        What is painted on it.
+
+    Attributes
+    ----------
+    digest : int
+        What tells its paint, as it is while the pair is made, from other paint.
+
+    Raises
+    ------
+    BadInput
+        If the layer holds numbers that are no classes.
+    """
 
     source: Source
     annotation: Labels
+    digest: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count what is painted."""
+        object.__setattr__(self, "digest", Annotation(self.annotation, self.source).digest)
+
+    def counted(self) -> SupportPair:
+        """Return the pair with the paint as it is now."""
+        return SupportPair(self.source, self.annotation)
 
 
 @dataclass(frozen=True)
@@ -37,8 +65,8 @@ class Basis:
     ----------
     paint : int
         Digest of what is painted on the image.
-    supports : tuple of (str, str)
-        Names of the other images and of their annotations.
+    supports : tuple of (str, int)
+        Identities of the annotations of other images, and digests of what is painted in them.
     model : str
         Name or path of the model.
     leak : float
@@ -48,17 +76,22 @@ class Basis:
     """
 
     paint: int
-    supports: tuple[tuple[str, str], ...]
+    supports: tuple[tuple[str, int], ...]
     model: str
     leak: float
     channel: int | None
 
     @classmethod
-    def of(cls, state: DockState, paint: int | None = None) -> Basis:
-        """Return what an answer would depend on now, or with paint that was counted just now."""
-        names = ((str(one.source.name), str(one.annotation.name)) for one in state.supports)
-        painted = state.count.digest if paint is None else paint
-        return cls(painted, tuple(names), state.model, state.leak, state.channel)
+    def of(cls, state: DockState) -> Basis:
+        """Return what an answer would depend on now."""
+        return cls(
+            state.count.digest, others(state.supports), state.model, state.leak, state.channel
+        )
+
+
+def others(pairs: Iterable[SupportPair]) -> tuple[tuple[str, int], ...]:
+    """Return what an answer depends on of other images."""
+    return tuple((str(identity(pair.annotation)), pair.digest) for pair in pairs)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 _CHANGED = {
     "paint": "Labels are older than your paint",
-    "supports": "Labels are older than the list of other images",
+    "supports": "Labels are older than the other images or their paint",
     "model": "Labels are by another model",
     "leak": "Labels were made with another leak",
     "channel": "Labels are of another channel",
 }
+MAKING_CELLS = "Making cells"
 NO_IMAGE = "Open an image first: File > Open, or File > Open Sample > Infoleak."
 
 
@@ -88,9 +89,12 @@ def why_not_cells(state: DockState) -> str:
 
 
 def why_not_correct(state: DockState) -> str:
-    """Return why no cell can be corrected or measured; empty if one can."""
-    if state.source is None:
-        return _no_image(state)
+    """Return why no cell can be corrected or measured; empty if one can.
+
+    Cells that are being made know nothing of what is corrected meanwhile.
+    """
+    if state.source is None or state.busy == MAKING_CELLS:
+        return _no_image(state) or _busy(state)
     return "" if state.cells is not None else "Make cells first."
 
 

@@ -18,7 +18,7 @@ from napari_infoleak.session.corrections import correct, finished_after
 from napari_infoleak.session.file import take_results
 from napari_infoleak.session.results import ANSWER, CELLS, KINDS, TABLE
 from napari_infoleak.spread.frame import SpreadFrame
-from napari_infoleak.widgets.layers import write_note
+from napari_infoleak.widgets.layers import identity, note, write_note
 from napari_infoleak.widgets.state import Answer, Basis
 from napari_infoleak.widgets.steps import older_cells
 from napari_infoleak.widgets.thread import Thread
@@ -26,6 +26,8 @@ from napari_infoleak.widgets.thread import Thread
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from napari.layers import Layer
 
     from napari_infoleak.core.classes import ClassTable
     from napari_infoleak.session import Step
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from napari_infoleak.widgets.state import DockState
 
     Kept = tuple[dict[str, Any], dict[str, Any]]
+
+_SHOWN = {ANSWER: "labels", CELLS: "cells", TABLE: "cells"}
+_PAINTED = {"labels": ANSWER, "cells": CELLS}
+"""Results that can be painted over, by the kind of their layer."""
 
 REST_MS = 1000
 """How long a result has to be as it is before it is written."""
@@ -88,8 +94,12 @@ class Storing(QObject):
         for signal in (state.events.cells, state.events.cells_of):
             signal.connect(lambda value: self._changed(CELLS, value))
         table.measured.connect(lambda table: self._changed(TABLE, table))
+        results.viewer.layers.events.inserted.connect(self._layer_came)
+        for layer in results.viewer.layers:
+            self._follow(layer)
         cells.correcting.corrected.connect(self._corrected)
         keeping.left.connect(self.write_now)
+        results.viewer.layers.events.removing.connect(self._layer_goes)
 
     @property
     def busy(self) -> bool:
@@ -110,6 +120,12 @@ class Storing(QObject):
 
     def close(self) -> None:
         """Begin to write what waits; the thread ends when it has."""
+        layers = self._results.viewer.layers
+        layers.events.removing.disconnect(self._layer_goes)
+        layers.events.inserted.disconnect(self._layer_came)
+        for layer in layers:
+            if note(layer).get("kind") in _PAINTED:
+                layer.events.paint.disconnect(self._painted)
         self.write_now()
         self._thread.close()
 
@@ -148,6 +164,23 @@ class Storing(QObject):
             self._source = self._state.source
             self._waiting[kind].start()
 
+    def _layer_goes(self, event: Any) -> None:
+        """Write what waits while its layer is there: a viewer that closes removes them all."""
+        self.write_now()
+
+    def _layer_came(self, event: Any) -> None:
+        self._follow(event.value)
+
+    def _follow(self, layer: Layer) -> None:
+        """Write a result anew that is painted over with napari's own brush."""
+        if note(layer).get("kind") in _PAINTED:
+            layer.events.paint.connect(self._painted)
+
+    def _painted(self, event: Any) -> None:
+        notes, source = note(event.source), self._state.source
+        if source is not None and notes.get("image") == identity(source.layer):
+            self._changed(_PAINTED[notes["kind"]], event)
+
     def _corrected(self, step: Any, direction: int) -> None:
         """Write cells that were taken back as a whole; strokes are in the journal."""
         if step.anew is not None:
@@ -156,9 +189,11 @@ class Storing(QObject):
     def _write(self, kind: str) -> None:
         """Hand a result over to the thread."""
         folder, source = self.folder, self._source
-        if folder is None or source is None:
+        if folder is None or source is None or not source.stands:
             return
         made = {ANSWER: self._answer, CELLS: self._cells, TABLE: self._measured}[kind](source)
+        if made is None and self._results.find(source, _SHOWN[kind]) is None:
+            return  # what was kept of it stays: the window may be closing
         if made is None:
             self._thread.run(lambda: store.forget(folder, kind), self._failed)
         else:
@@ -203,7 +238,11 @@ class Storing(QObject):
         table = self._table.model.table
         if table is None or not self._is_small(*table.columns.values()):
             return None
-        told = {"axes": source.axes, "columns": list(table.columns)}
+        told = {
+            "axes": source.axes,
+            "columns": list(table.columns),
+            "calibration": self._table.calibration,
+        }
         return {str(n): column for n, column in enumerate(table.columns.values())}, told
 
     def _is_small(self, *arrays: Any) -> bool:
@@ -257,8 +296,8 @@ class Storing(QObject):
             uncertainty=False,
             complete=bool(told["complete"]),
             model=str(told["basis"]["model"]),
-            basis=_basis(told["basis"]),
-            oldest=_basis(told["oldest"]),
+            basis=_basis(told["basis"], state),
+            oldest=_basis(told["oldest"], state),
             spread=bool(told["spread"]),
             provenance=dict(told["provenance"]),
         )
@@ -270,7 +309,7 @@ class Storing(QObject):
         layer = self._results.show(source, "cells", arrays["cells"])
         write_note(layer, finished=list(told["finished"]))
         of = told["of"]
-        state.cells_of = None if of is None else (_basis(of[0]), _basis(of[1]))
+        state.cells_of = None if of is None else (_basis(of[0], state), _basis(of[1], state))
         state.cells = int(told["count"])
         layer.visible = "cells" in state.overlays
         if not older_cells(state):
@@ -319,7 +358,8 @@ def _completed(
         return arrays | {"probabilities": planes}, told | {"frames": frames}
     if kind == TABLE:
         columns = {name: arrays[str(n)] for n, name in enumerate(told["columns"])}
-        return Table(columns), bool(steps) and steps[-1].name == "correct"
+        outdated = bool(steps) and steps[-1].name == "correct"
+        return Table(columns), outdated, told.get("calibration")
     since = [one for one in steps if one.name == "correct" and one.number > told["step"]]
     cells = arrays["cells"]
     for step in since:
@@ -345,6 +385,8 @@ def _spread(answer: Answer, classes: ClassTable, labels: Any, told: Mapping[str,
     )
 
 
-def _basis(told: Mapping[str, Any]) -> Basis:
-    names = tuple((str(image), str(paint)) for image, paint in told["supports"])
-    return Basis(**{**told, "supports": names})
+def _basis(told: Mapping[str, Any], state: DockState) -> Basis:
+    """Return what an answer was given to; layers that were opened anew are known by their paint."""
+    shown = {digest: layer for layer, digest in Basis.of(state).supports}
+    supports = tuple((shown.get(digest, str(was)), digest) for was, digest in told["supports"])
+    return Basis(**{**told, "supports": supports})

@@ -11,7 +11,7 @@ from napari_infoleak.core.axes import without_channel
 from napari_infoleak.widgets.layers import full_resolution, identity, pixel_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from napari import Viewer
     from napari.layers import Labels
@@ -98,11 +98,48 @@ def lay_down(
     """
     if not len(y):
         return
-    source, layer = annotation.source, annotation.layer
-    letters = source.grid_letters
-    if layer.ndim != len(letters):
-        letters = without_channel(letters)
+    layer, letters = annotation.layer, _letters(annotation)
     at = {"T": np.full_like(y, t), "Z": np.full_like(y, z), "Y": y, "X": x}
     indices = tuple(at.get(letter, np.zeros_like(y)) for letter in letters)
     layer.visible = True  # of a hidden layer napari holds no slice that it could paint in
     layer.data_setitem(indices, ids.astype(full_resolution(layer).dtype))
+
+
+def painted_planes(annotation: Annotation, atoms: Iterable[Any]) -> set[tuple[int, int]] | None:
+    """Return the (t, z) of the slices that paint reached, by what napari says of it.
+
+    Parameters
+    ----------
+    annotation : Annotation
+    atoms : iterable
+        Value of the layer's event ``paint``.
+
+    Returns
+    -------
+    set of (int, int), or None
+        None if it cannot be told; then any slice may hold new paint.
+    """
+    letters = _letters(annotation)
+    found: set[tuple[int, int]] = set()
+    for atom in atoms:
+        key = atom[0] if isinstance(atom, tuple) else getattr(atom, "slice_key", None)
+        if key is None or len(key) != len(letters):
+            return None
+        t, z = (key[letters.index(one)] if one in letters else slice(0, 1) for one in "TZ")
+        if isinstance(t, np.ndarray) and isinstance(z, np.ndarray):  # pixel by pixel
+            found |= set(zip(t.tolist(), z.tolist(), strict=True))
+        else:
+            found |= {(a, b) for a in _places(t) for b in _places(z)}
+    return found
+
+
+def _places(along: Any) -> Iterable[int]:
+    """Places along an axis: of a slice, of indices, or a single one."""
+    if isinstance(along, slice):
+        return range(along.start or 0, along.stop)
+    return [int(one) for one in np.unique(along)]
+
+
+def _letters(annotation: Annotation) -> str:
+    letters = annotation.source.grid_letters
+    return letters if annotation.layer.ndim == len(letters) else without_channel(letters)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from napari_infoleak.core.errors import BadInput
+from napari_infoleak.widgets.annotation import COUNT_AFTER_MS
 from napari_infoleak.widgets.layer_choice import LayerChoice
 from napari_infoleak.widgets.layers import fits, identity, note, source_of
 from napari_infoleak.widgets.paint_check import hurts
 from napari_infoleak.widgets.section import ActionButton, captioned, flat_button, quiet_label, say
-from napari_infoleak.widgets.state import SupportPair
+from napari_infoleak.widgets.state import SupportPair, others
 from napari_infoleak.widgets.tooltips import TIPS
 
 if TYPE_CHECKING:
     from napari import Viewer
-    from napari.layers import Layer
+    from napari.layers import Labels, Layer
 
     from napari_infoleak.widgets.state import DockState
 
@@ -45,6 +47,11 @@ class SupportList(QWidget):
         self.confirm = ActionButton("Use it", "support.confirm")
         self.trouble = quiet_label(role="warn")
         self.form = self._make_form()
+        self._followed: tuple[Labels, ...] = ()
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(COUNT_AFTER_MS)
+        self._later.timeout.connect(self.count_now)
         self.pairs = QVBoxLayout()
         self.pairs.setSpacing(2)
         layout = QVBoxLayout(self)
@@ -62,20 +69,28 @@ class SupportList(QWidget):
         if image is None or labels is None:
             return
         try:
-            source = source_of(image)
+            added = SupportPair(source_of(image), labels)
         except BadInput as error:
             say(self.trouble, str(error))
             return
         kept = tuple(pair for pair in self._state.supports if pair.annotation is not labels)
-        self._state.supports = (*kept, SupportPair(source, labels))
+        self._state.supports = (*kept, added)
         self.open_form.setChecked(False)
 
     def remove_pair(self, pair: SupportPair) -> None:
         """Do not use a pair any more."""
         self._state.supports = tuple(each for each in self._state.supports if each is not pair)
 
+    def count_now(self) -> None:
+        """Look whether other images are painted otherwise than they were."""
+        pairs = tuple(_counted(pair) for pair in self._state.supports)
+        if others(pairs) != others(self._state.supports):
+            self._state.supports = pairs
+
     def disconnect_viewer(self) -> None:
         """Stop following the viewer."""
+        self._later.stop()
+        self._follow(())
         self.image.disconnect_viewer()
         self.labels.disconnect_viewer()
         self._viewer.layers.events.removed.disconnect(self._layer_removed)
@@ -96,6 +111,7 @@ class SupportList(QWidget):
         self.image.chosen.connect(self._image_chosen)
         self.labels.chosen.connect(self._check)
         self._state.events.supports.connect(self._show_pairs)
+        self._state.events.supports.connect(self._follow)
         self._state.events.review.connect(lambda review: self._show_pairs(self._state.supports))
         self._state.events.source.connect(self._source_changed)
         self._viewer.layers.events.removed.connect(self._layer_removed)
@@ -152,6 +168,20 @@ class SupportList(QWidget):
             if gone is not pair.annotation and gone is not pair.source.layer
         )
 
+    def _follow(self, pairs: tuple[SupportPair, ...]) -> None:
+        """Listen to the paint of the pairs, and no more to that of those before."""
+        for layer in self._followed:
+            for event in (layer.events.paint, layer.events.set_data):
+                event.disconnect(self._count_soon)
+        self._followed = tuple(pair.annotation for pair in pairs)
+        for layer in self._followed:
+            for event in (layer.events.paint, layer.events.set_data):
+                event.connect(self._count_soon)
+
+    def _count_soon(self, event: Any = None) -> None:
+        if not self._later.isActive():
+            self._later.start()
+
     def _show_pairs(self, pairs: tuple[SupportPair, ...]) -> None:
         while self.pairs.count():
             item = self.pairs.takeAt(0)
@@ -174,3 +204,11 @@ class SupportList(QWidget):
         layout.addWidget(text, 1)
         layout.addWidget(remove)
         return row
+
+
+def _counted(pair: SupportPair) -> SupportPair:
+    """Return a pair as it is painted now; one that is no annotation any more is refused later."""
+    try:
+        return pair.counted()
+    except (BadInput, IndexError, ValueError):
+        return pair

@@ -72,7 +72,7 @@ TIPS: Mapping[str, str] = MappingProxyType(
         "spread.start": "Label the frames next to what you painted, then those next to these, and\n"
         "so on. After a correction only the frames that depend on it are labelled anew.",
         "spread.learn": "A copy of the model learns from what you painted, and from the frames\n"
-        "that were labelled before, the nearest first: a minute or so more.",
+        "that were labelled before, the nearest first. It takes half a minute or more.",
         "spread.keep": "Stop now; the frames that are labelled by then stay so.",
         "spread.plot": "Confidence of each frame. Click a point to go to its frame.",
         "spread.next": "Go to the frame on which paint is most needed.",

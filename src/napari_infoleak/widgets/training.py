@@ -131,6 +131,13 @@ class Training(QObject):
         if self._output is not None:
             jobs.stop_file(self._output).touch()
 
+    def close(self) -> None:
+        """Leave nothing of a training that is under way; the child has ended."""
+        self._timer.stop()
+        if self._output is not None:
+            self._last, self._output = self._output, None
+            self._throw_away("")
+
     def _request(self, source: Source) -> dict[str, Any]:
         """Gather what the child needs; the paint is copied, so that painting can go on."""
         state = self._state
@@ -159,6 +166,7 @@ class Training(QObject):
         """Leave nothing of a training that was cancelled; the child has let go of its files."""
         if self._last is not None:
             self._last.unlink(missing_ok=True)
+            jobs.stop_file(self._last).unlink(missing_ok=True)
             shutil.rmtree(self._last.with_suffix(".training"), ignore_errors=True)
             self._last = None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_infoleak.core.axes import labels_from_canonical
+from napari_infoleak.core.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,16 +17,20 @@ if TYPE_CHECKING:
     from napari_infoleak.core.image import Image
 
 
+_MOST = 2**30  # bytes that are read here, where the child cannot: it takes seconds
+
+
 class Lazy:
     """A lazy array on its way to the child, with whatever functions its graph is made of.
 
     Plain pickle names functions, which fails for those of a notebook; here they travel as they
     are. Arrays inside the graph are handed on as arrays, which the executor lays down as files.
+    What reads from a file that is open in this process alone is read here, if it is small.
 
     Parameters
     ----------
-    array : dask array
-        The array; it arrives as itself.
+    array : dask, zarr or other lazy array
+        The array; it arrives as itself, or as the numbers in it.
     """
 
     def __init__(self, array: Any) -> None:
@@ -40,13 +45,25 @@ class Lazy:
         def keep(buffer: pickle.PickleBuffer) -> None:
             buffers.append(np.frombuffer(buffer.raw(), np.uint8))
 
-        graph = cloudpickle.dumps(self.array, protocol=5, buffer_callback=keep)
+        try:
+            graph = cloudpickle.dumps(self.array, protocol=5, buffer_callback=keep)
+        except Exception as error:
+            return np.asarray, (self._read(error),)
         return _revive, (graph, buffers)
+
+    def _read(self, error: Exception) -> np.ndarray[Any, Any]:
+        size = int(np.prod(self.array.shape, dtype=np.int64)) * np.dtype(self.array.dtype).itemsize
+        if size > _MOST:
+            raise BadInput(
+                "this image is read in a way that no other process can follow, and is too large to "
+                "be copied; save it as OME-Zarr or TIFF, and open that"
+            ) from error
+        return np.asarray(self.array)
 
 
 def sendable(array: Any) -> Any:
     """Return an array, or the wrapper that it travels in."""
-    return Lazy(array) if type(array).__module__.startswith("dask.") else array
+    return array if isinstance(array, np.ndarray) else Lazy(array)
 
 
 def _revive(graph: bytes, buffers: list[np.ndarray[Any, Any]]) -> Any:

@@ -15,11 +15,11 @@ import torch
 
 from napari_infoleak.core.progress import NULL
 from napari_infoleak.io.weights import load_weights, save_weights
+from napari_infoleak.learn.answers import answer_plane
 from napari_infoleak.learn.batches import Annotated, Crops, Halves, annotated, as_support, mixed
 from napari_infoleak.learn.fit import fit
 from napari_infoleak.learn.frames import by_distance
 from napari_infoleak.learn.recipes.supervised import crop_size, parted
-from napari_infoleak.learn.said import said
 from napari_infoleak.learn.validation import HeldOut
 from napari_infoleak.nets.modes import as_at_test
 
@@ -220,7 +220,7 @@ class Spreading:
         with ExitStack() as modes:
             for module in segmenter.modules():
                 modes.enter_context(as_at_test(module))
-            place, share = said(segmenter, image[0])
+            place, share = answer_plane(segmenter, image[0])
         return torch.where(share >= self._sure, place + 1, 0)[None].to(torch.uint8)
 
 

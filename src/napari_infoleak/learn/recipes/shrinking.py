@@ -9,11 +9,11 @@ import torch
 
 from napari_infoleak.core.errors import BadInput
 from napari_infoleak.core.support import SupportSet
+from napari_infoleak.learn.answers import answer_plane
 from napari_infoleak.learn.batches import Annotated, Crops, annotated, counts
 from napari_infoleak.learn.fit import fit
 from napari_infoleak.learn.held_out import hold_out
 from napari_infoleak.learn.recipes.supervised import crop_size
-from napari_infoleak.learn.said import said
 from napari_infoleak.learn.validation import HeldOut, Score
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def shrinking(
     for number, plane in enumerate(planes):
         cancel.check()
         progress(number, len(planes), f"the teachers answer plane {number + 1} of {len(planes)}")
-        place, _ = said(learner.teachers, plane.image[:, 0])
+        place, _ = answer_plane(learner.teachers, plane.image[:, 0])
         answered.append(plane.with_labels((place + 1).byte()[None]))
     found = counts(answered, size)
     training, held = (

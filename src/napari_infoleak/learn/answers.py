@@ -16,7 +16,7 @@ _SIDE = 512  # pixels a side that are answered at a time, so that a large plane 
 
 
 @torch.no_grad()
-def said(segmenter: Any, image: Tensor) -> tuple[Tensor, Tensor]:
+def answer_plane(segmenter: Any, image: Tensor) -> tuple[Tensor, Tensor]:
     """Answer a plane part by part, with what surrounds each.
 
     Parameters
