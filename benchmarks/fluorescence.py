@@ -67,8 +67,8 @@ three ways, the same for all arms: by `il.cells` (its watershed bridges gaps in 
 are divided among the cells), by the watershed of scikit-image's gallery from every peak of the
 distance to a membrane, and as connected parts below 0.5. AP50 is TP / (TP + FP + FN) at an overlap
 of 0.5, image by image, then the mean; median over the seeds, in brackets the worst and the best.
-From which mean probability on `il.cells` lets a border hold, 0.3, was chosen on all of these sets but
-the cornea, and on fib25.
+From which mean probability on `il.cells` lets a border hold, 0.3, was chosen on all of these sets
+but the cornea, and on fib25.
 
 - *alizarine_cornea*: corneal endothelium, light microscopy. Never seen in training. One image of
   the training part is painted, six of the validation part are answered. Only the part that is
