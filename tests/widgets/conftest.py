@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from packaging.version import Version
 
 from napari_infoleak.api import Spread
 from napari_infoleak.core.axes import labels_from_canonical, planes_from_canonical
@@ -199,6 +201,19 @@ def window(make_napari_viewer: Callable[..., Any], executor: FakeExecutor) -> It
     viewer.window.add_dock_widget(widget, name="Infoleak")
     yield widget
     widget.shut()
+
+
+@pytest.fixture
+def replace_data() -> Callable[[Any, Any], None]:
+    """Give a layer other data."""
+    old = Version(version("napari")) < Version("0.9")
+
+    def replace_data(layer: Any, data: Any) -> None:
+        if old and data.ndim != layer.ndim:
+            pytest.skip("napari before 0.9 takes no data of another number of dimensions")
+        layer.data = data
+
+    return replace_data
 
 
 @pytest.fixture

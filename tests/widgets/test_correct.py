@@ -275,9 +275,9 @@ def test_a_closed_dock_leaves_no_tools_on_the_cells(celled: Any, viewer: Any) ->
 
 @pytest.mark.parametrize("shape", [(40, 48), (4, 40, 48)])
 def test_cells_of_another_shape_are_no_cells_to_correct(
-    celled: Any, viewer: Any, qtbot: Any, draw: Any, shape: tuple[int, ...]
+    celled: Any, viewer: Any, qtbot: Any, draw: Any, shape: tuple[int, ...], replace_data: Any
 ) -> None:
-    viewer.layers["img cells"].data = np.zeros(shape, np.uint32)
+    replace_data(viewer.layers["img cells"], np.zeros(shape, np.uint32))
     draw(celled, qtbot, "split", (1, 15, 2), (1, 15, 22))
     assert "make them again" in celled.footer.text.text()
     assert celled.cells.correcting.steps == 0

@@ -200,7 +200,12 @@ def test_results_are_no_images_to_segment(dock: Any, viewer: Any, settle: Any) -
 
 @pytest.mark.parametrize("shape", [(40, 48), (7, 5, 40, 48), (3, 40, 48), (6, 20, 30)])
 def test_an_image_whose_data_are_replaced_is_read_anew(
-    dock: Any, viewer: Any, settle: Any, rng: np.random.Generator, shape: tuple[int, ...]
+    dock: Any,
+    viewer: Any,
+    settle: Any,
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    replace_data: Any,
 ) -> None:
     image = viewer.add_image(rng.random((5, 40, 48)), name="img")
     dock.annotate.make_layer()
@@ -214,7 +219,7 @@ def test_an_image_whose_data_are_replaced_is_read_anew(
     settle(dock)
     dock.cells.shares.set_open(True)
     viewer.dims.set_current_step(0, 2)
-    image.data = rng.random(shape)
+    replace_data(image, rng.random(shape))
     assert dock.state.source.sizes == dict(zip("TZYX"[-len(shape) :], shape, strict=True))
     assert dock.state.answer is None
     assert dock.state.annotation is None
