@@ -177,7 +177,7 @@ class ExportPanel(Section):
         answer, annotation = self._state.answer, self._state.annotation
         if what == "probabilities" and answer is not None:
             return answer.probabilities
-        if what == "annotation" and annotation is not None and annotation.source.stands:
+        if what == "annotation" and annotation is not None:
             return annotation.pack()
         return self._results.values(source, what)
 
@@ -197,7 +197,7 @@ class ExportPanel(Section):
         self, what: str, path: str, annotation: Annotation | None, packed: int | None
     ) -> None:
         """Note the file of the paint that was written, and whether it was painted on since."""
-        if what == "annotation" and annotation is not None:
+        if what == "annotation" and annotation is not None and annotation.source.stands:
             annotation.recount_all()
             write_note(annotation.layer, file=path, changed=annotation.digest != packed)
         self.said.emit(f"Saved {path}", "good")
