@@ -301,3 +301,10 @@ def test_axes_of_length_one_may_be_named(tmp_path: Path) -> None:
         metadata={"axes": "TZCYX"},
     )
     assert il.read(tmp_path / "j.tif", "TZCYX").axes == "TZCYX"
+
+
+def test_a_letter_that_is_no_axis_is_refused_where_more_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "one.ome.tif"
+    il.write(path, np.zeros((8, 9), np.uint8), axes="YX", kind="image")
+    with pytest.raises(BadInput, match="no axis letter"):
+        il.read(path, "QYX")

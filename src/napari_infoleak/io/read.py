@@ -69,8 +69,7 @@ def read(
     """
     place = _existing(path)
     stored = _stored(place, as_ids=False)
-    letters = _letters(stored, axes)
-    given = None if axes is None else _longer(axes, letters)
+    letters, named = _letters(stored, axes)
     plain = Image.from_array(
         stored.array,
         letters,
@@ -83,7 +82,7 @@ def read(
     steps, offsets, units = record.merged_calibration(
         stored.record, stored.scale, stored.translate, stored.units
     )
-    order = given if axes else record.axes_of(stored.record, plain.sizes)
+    order = named if axes else record.axes_of(stored.record, plain.sizes)
     present = set(order or plain.axes)
     return Image(
         data=plain.data,
@@ -139,12 +138,10 @@ def read_labels(path: str | os.PathLike[str], axes: str | None = None) -> tuple[
     if kind == "b":
         array = array.astype(np.uint8)
     if axes is not None:
-        wanted = without_channel(axes.strip().upper())
-        shape = tuple(array.shape)
-        letters = parse_axes(_as_long(wanted, stored, len(shape)), shape)
-        if len(wanted) > len(letters):
-            return from_canonical(to_canonical(array, letters), wanted), wanted
-        return array, letters
+        letters, named = _named(without_channel(axes.strip().upper()), stored)
+        if named != letters:
+            array = from_canonical(to_canonical(array, letters), named)
+        return array, named
     return _label_axes(place, stored, array)
 
 
@@ -219,30 +216,32 @@ def _not_an_image(place: Path, start: bytes) -> str:
     return f"{place} cannot be read; expected {_READABLE}: convert it, for example to OME-TIFF"
 
 
-def _letters(stored: Stored, axes: str | None) -> str:
-    """Return the axes of the array as it lies in the file."""
+def _letters(stored: Stored, axes: str | None) -> tuple[str, str]:
+    """Return the axes of the array as it lies in the file, and as they were named or guessed."""
     shape = tuple(int(size) for size in stored.array.shape)
     if axes is not None:
         if stored.rgb and len(axes.strip()) == len(shape) - 1:  # colours may be left out
             axes = axes.strip() + "C"
-        return parse_axes(_as_long(axes, stored, len(shape)), shape)
+        return _named(axes, stored)
     could_be_colour = stored.rgb is None and not stored.hint and looks_like_colour(shape)
-    return guess_axes(shape, hint=stored.hint, rgb=bool(stored.rgb) or could_be_colour)
+    guessed = guess_axes(shape, hint=stored.hint, rgb=bool(stored.rgb) or could_be_colour)
+    return guessed, guessed
 
 
-def _as_long(axes: str, stored: Stored, count: int) -> str:
-    """Leave those axes out that the file leaves out, for they have length 1."""
-    letters = axes.strip().upper()
-    if len(letters) <= count or not stored.hint:
-        return axes
-    kept = "".join(letter for letter in letters if letter in stored.hint.upper())
-    return kept if len(kept) == count else axes
+def _named(axes: str, stored: Stored) -> tuple[str, str]:
+    """Return the axes of the array as it lies in the file, and as they were named.
 
-
-def _longer(axes: str, letters: str) -> str | None:
-    """Return the axes as they were given, where they name more than lie in the file."""
-    given = axes.strip().upper()
-    return given if len(given) > len(letters) else None
+    A file leaves out axes of length 1, which may be named all the same.
+    """
+    shape = tuple(int(size) for size in stored.array.shape)
+    count = len(axes.strip())
+    if count > len(shape) and stored.hint:
+        named = parse_axes(axes, (1,) * count)
+        kept = "".join(one for one in named if one in stored.hint.upper().replace("S", "C"))
+        if len(kept) == len(shape):
+            return kept, named
+    letters = parse_axes(axes, shape)
+    return letters, letters
 
 
 def _label_axes(place: Path, stored: Stored, array: Any) -> tuple[Any, str]:
