@@ -205,9 +205,8 @@ def test_a_layer_that_is_too_large_takes_room_where_it_is_painted(
     assert packed.whole("TZYX").sum() == 24
 
 
-def test_another_annotated_image_is_used_as_support(
-    dock: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
-) -> None:
+def shown_another(dock: Any, viewer: Any, rng: np.random.Generator) -> Any:
+    """Add an annotated image to the support of a new one; return its annotation."""
     known = viewer.add_image(rng.random((3, 30, 30)), name="known")
     paint = np.zeros((3, 30, 30), np.int64)
     paint[1, :5], paint[1, 9:] = 1, 2
@@ -217,6 +216,14 @@ def test_another_annotated_image_is_used_as_support(
     dock.annotate.support.image.choose(known)
     assert dock.annotate.support.labels.layer is labels
     dock.annotate.support.add_pair()
+    return labels
+
+
+def test_another_annotated_image_is_used_as_support(
+    dock: Any, viewer: Any, executor: Any, settle: Any, rng: np.random.Generator
+) -> None:
+    labels = shown_another(dock, viewer, rng)
+    paint = labels.data.copy()
     assert len(dock.state.supports) == 1
     dock.segment.segment_stack()
     settle(dock)
@@ -230,13 +237,7 @@ def test_another_annotated_image_is_used_as_support(
 def test_labels_are_older_than_new_paint_on_another_image(
     dock: Any, viewer: Any, settle: Any, qtbot: Any, rng: np.random.Generator
 ) -> None:
-    known = viewer.add_image(rng.random((3, 30, 30)), name="known")
-    paint = np.zeros((3, 30, 30), np.uint8)
-    paint[1, :5], paint[1, 9:] = 1, 2
-    labels = viewer.add_labels(paint, name="known paint")
-    dock.image.layer.choose(viewer.add_image(rng.random((40, 48)), name="new"))
-    dock.annotate.support.image.choose(known)
-    dock.annotate.support.add_pair()
+    labels = shown_another(dock, viewer, rng)
     dock.segment.segment_stack()
     settle(dock)
     labels.name = "named otherwise"

@@ -101,9 +101,7 @@ def membranes_of(source: Any, axes: str | None = None, membrane: int | None = No
 def _of_result(result: Result, membrane: int | None) -> Membranes:
     """Take the probabilities of a result, or its labels where there are none."""
     known: dict[str, Any] = {"axes": result.axes, **result.calibration}
-    if membrane is not None and membrane not in result.class_ids:
-        held = ", ".join(map(str, result.class_ids))
-        raise BadInput(f"there is no class {membrane} in the result; it holds {held}")
+    _refuse_unknown(membrane, result.class_ids)
     if result.probabilities is None:
         data = to_canonical(result.labels, result.axes)[:, 0]
         number = result.class_ids[result.membrane_index]
@@ -122,11 +120,11 @@ def _image(source: Any, axes: str | None) -> Image:
         return read(source, _with_class_axis(letters, source))
     array = lazy_or_numpy(source)
     if letters is None and _first_is_classes(array):
-        letters = "C" + {2: "YX", 3: "ZYX", 4: "TZYX"}[array.ndim - 1]
+        letters = "C" + "TZYX"[1 - array.ndim :]
     if letters is None:
         letters = guess_axes(tuple(array.shape)).replace("C", "") if array.ndim < 5 else CANONICAL
         if len(letters) != array.ndim:
-            letters = {3: "ZYX", 4: "TZYX"}[array.ndim]
+            letters = "TZYX"[-array.ndim :]
     elif array.ndim == len(letters) + 1 and "C" not in letters:
         letters = "C" + letters
     return Image.from_array(array, parse_axes(letters, tuple(array.shape)), rgb=False)
@@ -167,7 +165,11 @@ def _plane(record: Mapping[str, Any], count: int, membrane: int | None) -> int:
     """Find the plane of the membrane along the class axis."""
     classes = _noted_classes(record)
     ids = classes.ids if len(classes) == count else tuple(range(1, count + 1))
+    _refuse_unknown(membrane, ids)
+    return membrane_index(ids, classes, membrane)
+
+
+def _refuse_unknown(membrane: int | None, ids: tuple[int, ...]) -> None:
     if membrane is not None and membrane not in ids:
         known = ", ".join(map(str, ids))
         raise BadInput(f"there is no class {membrane} among the probabilities; there are {known}")
-    return membrane_index(ids, classes, membrane)

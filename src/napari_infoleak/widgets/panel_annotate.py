@@ -299,8 +299,10 @@ class AnnotatePanel(Section):
         annotation, atoms = self._state.annotation, getattr(event, "value", None)
         if annotation is not None and atoms:
             reached = painted_planes(annotation, atoms)
-            known = self._reached is not None and reached is not None
-            self._reached = {*(self._reached or ()), *(reached or ())} if known else None
+            if reached is None or self._reached is None:
+                self._reached = None
+            else:
+                self._reached |= reached
         self._count_soon()
 
     def _count_soon(self, event: Any = None) -> None:

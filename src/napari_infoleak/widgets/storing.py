@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     Kept = tuple[dict[str, Any], dict[str, Any]]
 
 _SHOWN = {ANSWER: "labels", CELLS: "cells", TABLE: "cells"}
-_PAINTED = {"labels": ANSWER, "cells": CELLS}
+"""Kind of the layer that each result is of."""
+_PAINTED = {_SHOWN[kind]: kind for kind in (ANSWER, CELLS)}
 """Results that can be painted over, by the kind of their layer."""
 
 REST_MS = 1000
